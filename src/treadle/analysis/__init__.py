@@ -1,0 +1,1 @@
+"""Pure functions from columns to numbers: profiles, drift, performance, comparisons, effects."""

@@ -1,0 +1,277 @@
+"""`treadle data`: commit, list, show, check datasets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from treadle.cli.group import Listing
+from treadle.cli.home import client_of
+from treadle.cli.output import (
+    json_option,
+    paging_options,
+    print_json,
+    print_listing,
+    print_pairs,
+    print_table,
+    size,
+    when,
+    when_utc,
+)
+from treadle.cli.quarantines import quarantines
+
+if TYPE_CHECKING:
+    from treadle.analysis.profiles import ColumnProfile
+    from treadle.data.contracts import Role
+    from treadle.data.entities import DatasetSummary, DatasetVersion, Validation
+
+TOP_SHOWN = 3
+
+
+@click.group(
+    "data",
+    cls=Listing,
+    example="treadle data\n"
+    "treadle data commit flights.csv --name flights\n"
+    "treadle data show flights@2",
+)
+@paging_options
+@json_option
+@click.pass_context
+def command(ctx: click.Context, *, limit: int, offset: int, as_json: bool) -> None:
+    """List datasets, each with its newest version; commit, show and check versions.
+
+    A version is written NAME (the newest), NAME@3 or NAME@DIGEST.
+    """
+    if ctx.invoked_subcommand:
+        return
+    print_listing(
+        client_of(ctx).data.datasets(limit=limit, offset=offset),
+        as_json=as_json,
+        headers=("dataset", "versions", "rows", "size", "contract", "held", "committed (UTC)"),
+        row=_dataset_row,
+        empty="No datasets yet. Commit one: treadle data commit FILE.csv --name NAME",
+    )
+
+
+@command.command("commit", example="treadle data commit flights.csv --name flights -m 'May added'")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--name", required=True, help="The dataset's name.")
+@click.option("--message", "-m", default="", help="Why.")
+@json_option
+@click.pass_context
+def commit(ctx: click.Context, *, path: Path, name: str, message: str, as_json: bool) -> None:
+    """Store a CSV or Parquet file as the next version of a dataset.
+
+    The same bytes under the same file name are the same version: nothing is stored twice.
+    """
+    version = client_of(ctx).data.commit(name, path, message=message)
+    if as_json:
+        print_json(version)
+        return
+    click.echo(
+        f"{version.ref}  {version.rows:,} rows  {size(version.size_bytes)}  {version.digest}"
+    )
+
+
+@command.command("show", example="treadle data show flights@2")
+@click.argument("ref")
+@json_option
+@click.pass_context
+def show(ctx: click.Context, *, ref: str, as_json: bool) -> None:
+    """Show a version: who committed it, its files with their digests, its columns."""
+    version = client_of(ctx).data.version(ref)
+    if as_json:
+        print_json(version)
+        return
+    print_pairs(
+        [
+            ("version", version.ref),
+            ("rows", f"{version.rows:,}"),
+            ("committed", f"{when_utc(version.created_at)} by {version.actor}"),
+            ("message", version.message),
+            ("code", version.code_commit),
+            ("digest", version.digest),
+            *(("file", f"{f.path}  {size(f.size_bytes)}  {f.digest}") for f in version.files),
+            *(("column", f"{c.name}  {c.type}") for c in version.columns),
+        ]
+    )
+
+
+@command.command("versions", example="treadle data versions flights --limit 5")
+@click.argument("name")
+@paging_options
+@json_option
+@click.pass_context
+def versions(ctx: click.Context, *, name: str, limit: int, offset: int, as_json: bool) -> None:
+    """List the versions of a dataset, newest first."""
+    data = client_of(ctx).data
+    verdicts = data.verdicts(name)
+
+    def row(version: DatasetVersion) -> tuple[object, ...]:
+        verdict = verdicts.get(version.number, "")
+        at, digest = when(version.created_at), version.digest[:12]
+        return version.ref, f"{version.rows:,}", at, digest, verdict, version.message
+
+    print_listing(
+        data.versions(name, limit=limit, offset=offset),
+        as_json=as_json,
+        headers=("version", "rows", "committed (UTC)", "digest", "contract", "message"),
+        row=row,
+        empty="No more versions.",
+    )
+
+
+@command.command("profile", example="treadle data profile flights@2")
+@click.argument("ref")
+@json_option
+@click.pass_context
+def profile(ctx: click.Context, *, ref: str, as_json: bool) -> None:
+    """Describe every column of a version: nulls, distinct values, range, the commonest."""
+    found = client_of(ctx).data.profile(ref)
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("column", "kind", "nulls", "distinct", "lowest", "median", "highest", "commonest"),
+        [_profile_row(column) for column in found.columns],
+        empty="No columns.",
+    )
+
+
+@command.command(
+    "contract",
+    example="treadle data contract flights > contract.toml\n"
+    "treadle data contract flights --set contract.toml",
+)
+@click.argument("name")
+@click.option(
+    "--set", "source", type=click.Path(path_type=Path), help="Have it follow this TOML file."
+)
+@json_option
+@click.pass_context
+def contract(ctx: click.Context, *, name: str, source: Path | None, as_json: bool) -> None:
+    """Print what every version of a dataset must keep, or set it from an edited file."""
+    from treadle.data.contract_text import from_toml, to_toml
+    from treadle.kernel.errors import NotFound
+
+    data = client_of(ctx).data
+    if source is not None:
+        made = data.set_contract(name, from_toml(_text_of(source), name=source.name))
+        click.echo(f"{made.dataset} follows contract {made.number} from now on", err=True)
+    found = data.contract(data.version(name).dataset)
+    if found is None:
+        raise NotFound("contract of", name, hint=f"Learn one: treadle data infer {name}")
+    if as_json:
+        print_json(found)
+    else:
+        click.echo(to_toml(found.body), nl=False)
+
+
+@command.command("infer", example="treadle data infer flights@1 --role late=target --dry-run")
+@click.argument("ref")
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    metavar="COLUMN=ROLE",
+    help="id, time, target, sensitive or known_after; others stay as they are.",
+)
+@click.option("--above", type=float, help="A numeric target above this is a yes.")
+@click.option("--dry-run", is_flag=True, help="Print the contract, do not set it.")
+@click.pass_context
+def infer(
+    ctx: click.Context, *, ref: str, roles: tuple[str, ...], above: float | None, dry_run: bool
+) -> None:
+    """Learn a contract from a version, have the dataset follow it, and print it as TOML."""
+    from treadle.data.contract_text import to_toml
+    from treadle.data.inference import infer_body
+
+    data = client_of(ctx).data
+    version = data.version(ref)
+    before = data.contract(version.dataset)
+    given: dict[str, Role] = {}
+    if before is not None:
+        given |= {c.name: c.role for c in before.body.columns if c.role}
+    for role in roles:
+        given |= _pair(role)
+    table, profile = data.table(version.ref), data.profile(version.ref)
+    body = infer_body(table, profile, roles=given, above=above)
+    click.echo(to_toml(body), nl=False)
+    if not dry_run:
+        made = data.set_contract(version.dataset, body)
+        click.echo(f"{made.dataset} follows contract {made.number} from now on", err=True)
+
+
+@command.command("validate", example="treadle data validate flights@2")
+@click.argument("ref")
+@json_option
+@click.pass_context
+def validate(ctx: click.Context, *, ref: str, as_json: bool) -> None:
+    """Check a version against its contract; exit 1 when it fails."""
+    verdict = client_of(ctx).data.validate(ref)
+    if as_json:
+        print_json(verdict)
+    else:
+        _print_verdict(verdict)
+    if verdict.verdict == "fail":
+        ctx.exit(1)
+
+
+command.add_command(quarantines)
+
+
+def _dataset_row(dataset: DatasetSummary) -> tuple[object, ...]:
+    newest = dataset.latest
+    verdict = "" if dataset.contract_number is None else dataset.verdict or "not checked"
+    return (
+        dataset.name,
+        dataset.versions,
+        f"{newest.rows:,}",
+        size(newest.size_bytes),
+        verdict,
+        dataset.held or "",
+        when(newest.created_at),
+    )
+
+
+def _profile_row(column: ColumnProfile) -> tuple[object, ...]:
+    nulls = f"{column.nulls / column.rows:.1%}" if column.nulls else ""
+    middle = column.quantile(0.5) if column.kind == "number" and column.quantiles else None
+    low, high = (None, None) if column.kind == "time" else (column.min, column.max)
+    top = ""
+    if column.kind in {"category", "bool"}:
+        top = ", ".join(f"{value} ({count:,})" for value, count in column.top_values[:TOP_SHOWN])
+    return column.name, column.kind, nulls, column.distinct, low, middle, high, top
+
+
+def _print_verdict(verdict: Validation) -> None:
+    noted = [c for c in verdict.checks if c.verdict != "pass"]
+    rows = [(c.verdict, c.check, c.column, c.message) for c in noted]
+    if rows:
+        print_table(("verdict", "check", "column", "what"), rows, empty="")
+    passed = len(verdict.checks) - len(noted)
+    click.echo(
+        f"{verdict.dataset_ref}: {verdict.verdict}, {passed} of {len(verdict.checks)} checks "
+        f"of contract {verdict.contract_number} pass"
+    )
+
+
+def _pair(text: str) -> dict[str, Role]:
+    column, sign, role = text.rpartition("=")
+    if not sign:
+        raise click.BadParameter(f"{text!r} is not COLUMN=ROLE, such as price=target.")
+    return {column: cast("Role", role)}  # who learns the contract says what is no role
+
+
+def _text_of(path: Path) -> str:
+    from treadle.kernel.errors import InvalidInput, Unavailable
+
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{path} is not UTF-8 text.") from error
+    except OSError as error:
+        raise Unavailable(f"Cannot read {path}: {error.strerror or error}.") from error

@@ -1,0 +1,126 @@
+"""The command's root: its sub-commands are imported only when they are called."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from treadle import __version__
+from treadle.cli.group import Group
+from treadle.cli.home import home_around
+from treadle.kernel.errors import TreadleError
+
+# name → (module, one line for --help). Importing a module costs more than this table.
+COMMANDS = {
+    "demo": ("treadle.cli.demo", "Watch a year of real flights run through a model's whole life."),
+    "init": ("treadle.cli.init", "Scaffold your own loop from a CSV and a target column."),
+    "up": ("treadle.cli.up", "Start the pages, the API and the inference process."),
+    "status": ("treadle.cli.status", "Say what this home holds and what runs."),
+    "run": ("treadle.cli.run", "Run the project: data, contract, pipeline, gates, release."),
+    "runs": ("treadle.cli.runs", "List runs with their metrics, or show one."),
+    "data": ("treadle.cli.data", "Commit, list, show and check datasets."),
+    "models": ("treadle.cli.models", "List models and versions, or show one."),
+    "endpoints": ("treadle.cli.endpoints", "List endpoints, show one, stop or roll back."),
+    "alerts": ("treadle.cli.alerts", "List what monitors found to have really moved."),
+    "trace": ("treadle.cli.trace", "Follow a prediction back to the files it was made from."),
+    "at": ("treadle.cli.at", "Say who served an endpoint at a time, and why."),
+    "audit": ("treadle.cli.audit", "Check, seal or export the event log."),
+    "report": ("treadle.cli.report", "Write everything into one HTML file that opens offline."),
+}
+
+_GROUPS = (
+    ("Start", ("demo", "init", "up", "status")),
+    ("Work", ("run", "runs", "data", "models", "endpoints", "alerts")),
+    ("Ask", ("trace", "at", "audit", "report")),
+)
+
+
+class LazyGroup(Group):
+    """A group that knows its commands by name and imports each when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the commands in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """Import and return a command."""
+        found = COMMANDS.get(cmd_name)
+        if found is None:
+            return None
+        command: click.Command = import_module(found[0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """Write the commands in three groups, without importing any of them."""
+        for title, names in _GROUPS:
+            with formatter.section(title):
+                formatter.write_dl([(name, COMMANDS[name][1]) for name in names])
+
+
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    example="treadle demo flights\n"
+    "treadle init my-project --from data.csv --target y\n"
+    "treadle COMMAND --help",
+)
+@click.option(
+    "--home",
+    metavar="DIR",
+    envvar="TREADLE_HOME",
+    show_envvar=True,
+    help="Where the state lives. Default: .treadle of the project around, or here.",
+)
+@click.version_option(__version__, prog_name="treadle")
+@click.pass_context
+def root(ctx: click.Context, home: str | None) -> None:
+    """Run the whole life of a machine-learning model.
+
+    Data, contract, pipeline, runs, gates, release, serving, labels, monitoring, retraining. All
+    times are UTC.
+    """
+    ctx.obj = home or home_around(Path.cwd())
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def run() -> None:
+    """Run the command line; a user's error prints no traceback, a bug prints all of it.
+
+    Exit codes: 0 done, 1 it could not be or a check failed, 2 the command was not understood.
+    """
+    try:
+        # Without standalone mode click hands the code of `ctx.exit` back instead of exiting.
+        code = root(prog_name="treadle", standalone_mode=False)
+    except click.Abort:
+        click.echo("Stopped.", err=True)
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except TreadleError as error:
+        _tell(error)
+        code = 1
+    except BrokenPipeError:
+        # The reader went away (`treadle runs | head`); Python would complain again at exit.
+        sys.stderr.close()
+        code = 0
+    sys.exit(code)
+
+
+def _tell(error: TreadleError) -> None:
+    if "--json" in sys.argv:
+        body = {"code": error.code, "message": error.message, "hint": error.hint}
+        click.echo(json.dumps({"error": body}), err=True)
+        return
+    trace = str(error.data.get("traceback", "")).strip()
+    if trace:  # of the user's own code
+        click.echo(trace, err=True)
+    click.echo(click.style("error: ", fg="red", bold=True) + error.message, err=True)
+    if error.hint:
+        click.echo(f"       {error.hint}", err=True)

@@ -1,0 +1,1 @@
+"""Datasets: immutable versions, contracts, validation, quarantine."""

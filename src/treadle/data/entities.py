@@ -1,0 +1,120 @@
+"""What data speaks of: dataset versions, validations, quarantines."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+Verdict = Literal["pass", "warn", "fail"]
+QuarantineState = Literal["held", "released", "rejected"]
+
+MAX_EXAMPLES = 5
+_SEVERITY: dict[Verdict, int] = {"pass": 0, "warn": 1, "fail": 2}
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True):
+    """A column's name and its Arrow type (`int64`, `string`, `timestamp[us, tz=UTC]`)."""
+
+    name: str
+    type: str
+
+
+class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A committed file: its name and the digest of its bytes."""
+
+    path: str
+    digest: str
+    size_bytes: int
+
+
+class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """One immutable state of a dataset.
+
+    `digest` names its content (files and columns), `table` is the digest of the Parquet object that
+    holds its rows; `size_bytes` is the size of the committed files.
+    """
+
+    id: str
+    dataset: str
+    number: int
+    digest: str
+    files: tuple[FileEntry, ...]
+    table: str
+    columns: tuple[Column, ...]
+    rows: int
+    size_bytes: int
+    message: str
+    actor: str
+    code_commit: str | None
+    created_at: int
+
+    @property
+    def ref(self) -> str:
+        """Return how to ask for exactly this version: `flights@3`."""
+        return f"{self.dataset}@{self.number}"
+
+
+class DatasetSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """A dataset in a list: its newest version and what is known of that."""
+
+    name: str
+    versions: int
+    latest: DatasetVersion
+    contract_number: int | None
+    verdict: Verdict | None
+    held: int
+
+
+class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What one check found: `counted` of `total` rows break it, up to five of them shown.
+
+    `column` is empty when the check is about the whole table.
+    """
+
+    check: str
+    column: str = ""
+    verdict: Verdict
+    counted: int
+    total: int
+    message: str
+    examples: tuple[dict[str, Any], ...] = ()
+
+
+class Validation(msgspec.Struct, frozen=True, kw_only=True):
+    """A dataset version judged by a contract."""
+
+    id: str
+    dataset_ref: str
+    contract_number: int
+    verdict: Verdict
+    checks: tuple[CheckResult, ...]
+    at: int
+
+    def broken(self) -> tuple[CheckResult, ...]:
+        """Return the checks that failed."""
+        return tuple(c for c in self.checks if c.verdict == "fail")
+
+
+class Quarantine(msgspec.Struct, frozen=True, kw_only=True):
+    """A dataset version kept out of training, gates and evaluation until somebody decides."""
+
+    id: str
+    dataset: str
+    version_number: int
+    reason: str
+    rows: int
+    state: QuarantineState
+    evidence: dict[str, Any]
+    at: int
+
+    @property
+    def ref(self) -> str:
+        """Return the version it holds: `outcomes@12`."""
+        return f"{self.dataset}@{self.version_number}"
+
+
+def worst(checks: tuple[CheckResult, ...]) -> Verdict:
+    """Return the most serious verdict among checks; `pass` when there are none."""
+    verdicts: list[Verdict] = [c.verdict for c in checks]
+    return max(verdicts, key=_SEVERITY.__getitem__, default="pass")

@@ -1,0 +1,102 @@
+"""What happens to datasets, as facts for the event log."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from treadle.data.contracts import ContractBody
+from treadle.data.entities import Column, FileEntry, Verdict
+from treadle.storage.events import Fact
+
+
+class DatasetCommitted(Fact, frozen=True, kw_only=True):
+    """A dataset has a new version."""
+
+    kind: ClassVar[str] = "dataset.committed"
+
+    id: str
+    dataset: str
+    number: int
+    digest: str
+    files: tuple[FileEntry, ...]
+    table: str
+    columns: tuple[Column, ...]
+    rows: int
+    size_bytes: int
+    message: str
+    code_commit: str | None
+
+    def subject(self) -> str:
+        return f"dataset/{self.dataset}"
+
+
+class ContractSet(Fact, frozen=True, kw_only=True):
+    """A dataset has a new contract."""
+
+    kind: ClassVar[str] = "contract.set"
+
+    dataset: str
+    number: int
+    digest: str
+    body: ContractBody
+
+    def subject(self) -> str:
+        return f"dataset/{self.dataset}"
+
+
+class DatasetValidated(Fact, frozen=True, kw_only=True):
+    """A version was judged by a contract; `findings` are the checks that warned or failed."""
+
+    kind: ClassVar[str] = "dataset.validated"
+
+    id: str
+    dataset: str
+    version_number: int
+    contract_number: int
+    verdict: Verdict
+    findings: tuple[str, ...]
+
+    def subject(self) -> str:
+        return f"dataset/{self.dataset}"
+
+
+class DatasetQuarantined(Fact, frozen=True, kw_only=True):
+    """A version is kept out of training, gates and evaluation."""
+
+    kind: ClassVar[str] = "dataset.quarantined"
+
+    id: str
+    dataset: str
+    version_number: int
+    reason: str
+    rows: int
+    evidence: dict[str, Any]
+
+    def subject(self) -> str:
+        return f"dataset/{self.dataset}"
+
+
+class QuarantineReleased(Fact, frozen=True, kw_only=True):
+    """Somebody decided that a held version may be used."""
+
+    kind: ClassVar[str] = "dataset.quarantine_released"
+
+    id: str
+    dataset: str
+    version_number: int
+
+    def subject(self) -> str:
+        return f"dataset/{self.dataset}"
+
+
+class QuarantineRejected(Fact, frozen=True, kw_only=True):
+    """Somebody decided that a held version must never be used."""
+
+    kind: ClassVar[str] = "dataset.quarantine_rejected"
+
+    id: str
+    dataset: str
+    version_number: int
+
+    def subject(self) -> str:
+        return f"dataset/{self.dataset}"

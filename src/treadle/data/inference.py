@@ -1,0 +1,267 @@
+"""Learning a contract from a reference version: what it showed, with room to breathe.
+
+Margins, and why they are so wide: a contract must not fail on next month's weather. Finer changes
+are a monitor's business; a contract finds what is broken. Days are the clusters: a batch may be
+one bad day, so the worst day of the reference sets what a share may be, not the average.
+
+- nulls: the odds of a null on the worst day may double, and 2 % is always allowed; none in an id or
+  the time if there were none.
+- range: the 1 % to 99 % quantiles, widened by twice their span on each side, but not beyond a 0
+  that the reference touched and did not cross; none for a column that follows the calendar (daily
+  median and day correlate by 0.8 or more). Outside: the odds of the worst day doubled, and 1 %
+  always.
+- categories (text with at most 200 values): new ones may make up 5 %, or ten times the share of
+  values the reference saw once (Good-Turing's estimate of the unseen).
+- unique: an id that was unique.
+- daily step (measured levels: numbers with decimals whose daily median persists, lag-1 correlation
+  ≥ 0.5 over 30 days or more): 1.4 times the largest change from one day to the next.
+- rows: half the 5 % quantile of rows a day; without a time half of the reference's rows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from treadle.analysis.profiles import TableProfile, median_by
+from treadle.data.column_types import NO_DAY, days_of, kind_of, null_mask, plain
+from treadle.data.contracts import ColumnRule, ColumnType, ContractBody, Role, TableRule
+from treadle.data.labels import FEWEST_DAYS, learn_label
+from treadle.data.rounding import downward, upward
+from treadle.kernel.errors import InvalidInput, NotFound, near_misses
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from treadle.analysis.profiles import ColumnProfile
+    from treadle.data.labels import Days
+
+LEAST_NULL_SHARE = 0.02
+RANGE_SPANS = 2.0
+LEAST_OUTSIDE_SHARE = 0.01
+MOST_CATEGORIES = 200
+LEAST_NEW_SHARE = 0.05
+UNSEEN_FACTOR = 10.0
+STEP_FACTOR = 1.4
+STEP_FEWEST_DAYS = 30
+STEP_PERSISTENCE = 0.5
+STEP_FEWEST_VALUES = 20
+CALENDAR_CORRELATION = 0.8
+FEWEST_ROWS_A_DAY = 30
+"""A share of fewer rows than this is no share of a day."""
+ROLES: tuple[Role, ...] = ("id", "time", "target", "sensitive", "known_after")
+_DATED: tuple[ColumnType, ...] = ("timestamp", "date")
+_NUMERIC: tuple[ColumnType, ...] = ("integer", "number")
+
+
+def infer_body(
+    table: pa.Table,
+    profile: TableProfile,
+    *,
+    roles: Mapping[str, Role] | None = None,
+    above: float | None = None,
+) -> ContractBody:
+    """Learn a contract from a reference table and its profile; the table itself keeps it.
+
+    `roles` names what the data cannot say: ids, the time, the target, sensitive columns, columns
+    known only afterwards. A table with a single timestamp or date column needs no role for it.
+    `above` makes a numeric target a yes/no: a yes is a value above it.
+    """
+    given = _with_time(table, dict(roles or {}))
+    _check_roles(table, given)
+    time = next((name for name, role in given.items() if role == "time"), None)
+    days = None if time is None else days_of(table.column(time))
+    rules = tuple(
+        _column_rule(
+            table.column(name), profile=profile.column(name), role=given.get(name, ""), days=days
+        )
+        for name in table.column_names
+    )
+    target = next((name for name, role in given.items() if role == "target"), None)
+    return ContractBody(
+        table=_table_rule(table.num_rows, days=days),
+        columns=rules,
+        label=None
+        if target is None
+        else learn_label(table.column(target), column=target, days=days, above=above),
+    )
+
+
+def outside_range(
+    column: pa.ChunkedArray, *, low: float | None, high: float | None
+) -> NDArray[np.bool_]:
+    """Return which values lie outside a range; nulls do not."""
+    values = as_numbers(column)
+    outside = np.zeros(len(values), dtype=np.bool_)
+    if low is not None:
+        outside |= values < low
+    if high is not None:
+        outside |= values > high
+    return outside
+
+
+def as_numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    """Return a numeric column as float64, NaN for null."""
+    return np.asarray(pc.cast(column, pa.float64(), safe=False).to_numpy(), dtype=np.float64)
+
+
+def largest_step(column: pa.ChunkedArray, *, days: Days) -> tuple[float, int]:
+    """Return the largest change of the median from one day to the very next, and on which day."""
+    medians, present = _daily_medians(column, days=days)
+    changes = np.abs(np.diff(medians))
+    changes[np.diff(present) != 1] = 0.0
+    if not len(changes):
+        return 0.0, NO_DAY
+    at = int(np.argmax(changes))
+    return float(changes[at]), int(present[at + 1])
+
+
+def _with_time(table: pa.Table, roles: dict[str, Role]) -> dict[str, Role]:
+    dated = [f.name for f in table.schema if kind_of(f.type) in _DATED]
+    if "time" not in roles.values() and len(dated) == 1:
+        roles.setdefault(dated[0], "time")
+    return roles
+
+
+def _check_roles(table: pa.Table, roles: Mapping[str, Role]) -> None:
+    for name, role in roles.items():
+        if name not in table.column_names:
+            raise NotFound("column", name, known=table.column_names)
+        if role not in ROLES:
+            close = near_misses(role, ROLES)
+            hint = f"Did you mean {close[0]!r}?" if close else f"There is: {', '.join(ROLES)}."
+            raise InvalidInput(f"Column {name!r}: no role {role!r}.", hint=hint)
+        kind = kind_of(table.schema.field(name).type)
+        if role == "time" and kind not in _DATED:
+            raise InvalidInput(
+                f"Column {name!r} cannot be the time: it is {kind}.",
+                hint="Name a timestamp or date column.",
+            )
+    targets = [name for name, role in roles.items() if role == "target"]
+    if len(targets) > 1:
+        raise InvalidInput(f"Two targets: {' and '.join(targets)}.", hint="Name one.")
+
+
+def _column_rule(
+    column: pa.ChunkedArray, *, profile: ColumnProfile, role: Role, days: Days | None
+) -> ColumnRule:
+    column = plain(column)
+    kind = kind_of(column.type)
+    claims: dict[str, Any] = {}
+    if kind in _NUMERIC and role != "id":
+        claims = _number_claims(column, profile=profile, role=role, days=days)
+    if kind == "text" and role != "id":
+        claims = _text_claims(column, profile=profile)
+    known = profile.rows - profile.nulls
+    return ColumnRule(
+        name=profile.name,
+        type=kind,
+        role=role,
+        max_null_share=_null_share(column, profile=profile, role=role, days=days),
+        unique=role == "id" and known > 1 and profile.distinct == known,
+        **claims,
+    )
+
+
+def _null_share(
+    column: pa.ChunkedArray, *, profile: ColumnProfile, role: Role, days: Days | None
+) -> float:
+    if role == "target" or not profile.rows:
+        return 1.0
+    if role in {"id", "time"} and not profile.nulls:
+        return 0.0
+    return max(LEAST_NULL_SHARE, _worst_share(null_mask(column), days=days))
+
+
+def _worst_share(rows: NDArray[np.bool_], *, days: Days | None) -> float:
+    """Return a share with twice the odds that all rows show, or the worst day if that is more."""
+    share = float(rows.mean()) if len(rows) else 0.0
+    if days is not None:
+        place = np.unique(days, return_inverse=True)[1]
+        counts = np.bincount(place)
+        enough = counts >= FEWEST_ROWS_A_DAY
+        if enough.any():
+            by_day = np.bincount(place, weights=rows)[enough] / counts[enough]
+            share = max(share, float(by_day.max()))
+    return min(1.0, upward(2.0 * share / (1.0 + share)))
+
+
+def _number_claims(
+    column: pa.ChunkedArray, *, profile: ColumnProfile, role: Role, days: Days | None
+) -> dict[str, Any]:
+    claims: dict[str, Any] = {}
+    medians, present = _daily_medians(column, days=days)
+    if not _correlate(medians, present, at_least=CALENDAR_CORRELATION):
+        low, high = _range(profile)
+        if low is not None:
+            known = ~null_mask(column)
+            outside = outside_range(column, low=low, high=high)[known]
+            share = _worst_share(outside, days=None if days is None else days[known])
+            share = max(LEAST_OUTSIDE_SHARE, share)
+            claims = {"low": low, "high": high, "max_outside_share": share}
+    is_level = kind_of(column.type) == "number" and (profile.distinct or 0) >= STEP_FEWEST_VALUES
+    is_level = is_level and len(medians) >= STEP_FEWEST_DAYS
+    if role in {"", "sensitive"} and is_level and days is not None:
+        largest, _ = largest_step(column, days=days)
+        if largest > 0.0 and _correlate(medians[:-1], medians[1:], at_least=STEP_PERSISTENCE):
+            claims["max_daily_step"] = upward(STEP_FACTOR * largest)
+    return claims
+
+
+def _range(profile: ColumnProfile) -> tuple[float | None, float | None]:
+    if not profile.quantiles or not profile.distinct:
+        return None, None
+    inner = profile.quantile(0.01), profile.quantile(0.99)
+    outer = profile.quantile(0.0), profile.quantile(1.0)
+    low, high = inner if inner[0] < inner[1] else outer
+    if low == high:
+        return None, None  # a constant tells nothing of its range
+    room = RANGE_SPANS * (high - low)
+    return (
+        0.0 if outer[0] == 0.0 else downward(low - room),
+        0.0 if outer[1] == 0.0 else upward(high + room),
+    )
+
+
+def _text_claims(column: pa.ChunkedArray, *, profile: ColumnProfile) -> dict[str, Any]:
+    if not profile.distinct or profile.distinct > MOST_CATEGORIES or profile.kind == "text":
+        return {}
+    values = pc.drop_null(column)
+    counts = pc.value_counts(values).field("counts")
+    once = int(pc.sum(pc.equal(counts, 1)).as_py() or 0)
+    return {
+        "categories": tuple(sorted(str(v) for v in pc.unique(values).to_pylist())),
+        "max_new_share": min(1.0, max(LEAST_NEW_SHARE, upward(UNSEEN_FACTOR * once / len(values)))),
+    }
+
+
+def _daily_medians(
+    column: pa.ChunkedArray, *, days: Days | None
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    if days is None:
+        return np.empty(0), np.empty(0, dtype=np.int64)
+    dated = days > NO_DAY
+    found = median_by(as_numbers(column)[dated], days[dated])
+    medians = np.array([m.median for m in found], dtype=np.float64)
+    return medians, np.array([int(m.group) for m in found], dtype=np.int64)
+
+
+def _correlate(first: NDArray[np.float64], second: NDArray[Any], *, at_least: float) -> bool:
+    if len(first) < FEWEST_DAYS or first.min() == first.max() or second.min() == second.max():
+        return False
+    return bool(abs(np.corrcoef(first, second)[0, 1]) >= at_least)
+
+
+def _table_rule(rows: int, *, days: Days | None) -> TableRule:
+    dated = np.empty(0) if days is None else days[days > NO_DAY]
+    if not len(dated):
+        return TableRule(min_rows=rows // 2)
+    counts = np.unique(dated, return_counts=True)[1]
+    spanned = len(dated) / (dated.max() - dated.min() + 1)
+    typical = min(float(np.quantile(counts, 0.05)), float(spanned))
+    return TableRule(min_rows=1, min_rows_per_day=downward(typical / 2.0))

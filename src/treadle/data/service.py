@@ -1,0 +1,400 @@
+"""The verbs of datasets."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+import pyarrow as pa
+
+from treadle.analysis.profiles import TableProfile, profile_table
+from treadle.data import store as sql
+from treadle.data.checks import check_table
+from treadle.data.contracts import Contract, ContractBody, Role
+from treadle.data.entities import (
+    Column,
+    DatasetSummary,
+    DatasetVersion,
+    FileEntry,
+    Quarantine,
+    Validation,
+    Verdict,
+    worst,
+)
+from treadle.data.facts import (
+    ContractSet,
+    DatasetCommitted,
+    DatasetQuarantined,
+    DatasetValidated,
+    QuarantineRejected,
+    QuarantineReleased,
+)
+from treadle.data.inference import infer_body
+from treadle.data.parquet import decode_table, encode_table
+from treadle.data.refs import find_version
+from treadle.data.sources import Loaded, Source, load_source
+from treadle.kernel.actors import current_actor
+from treadle.kernel.digests import canonical_json, digest_json
+from treadle.kernel.errors import Conflict, Corrupt, InvalidInput, NotFound
+from treadle.kernel.ids import new_id
+from treadle.kernel.paging import Page, page_of
+from treadle.storage.objects import put_bytes, read_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import BinaryIO
+
+    from treadle.storage.ports import MetadataStore, ObjectStore
+    from treadle.storage.transaction import Transaction
+
+TABLE_FILE = "table.parquet"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+
+
+class Data:
+    """Commits datasets, knows their versions, and judges them by contract.
+
+    `code_commit` says at which commit the caller's code stands; a version remembers it.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: MetadataStore,
+        objects: ObjectStore,
+        code_commit: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        self._store = store
+        self._objects = objects
+        self._code_commit = code_commit
+
+    # --- versions ---
+
+    def commit(self, name: str, source: Source, *, message: str = "") -> DatasetVersion:
+        """Commit a CSV or Parquet file, or a frame, as the next version of a dataset.
+
+        The same bytes under the same file name give the version that is there already. Raises
+        InvalidInput, with lines, for a file that cannot be read; nothing is stored then.
+        """
+        _require_name(name)
+        loaded = load_source(source)
+        files, table = self._keep(loaded)
+        columns = tuple(Column(name=f.name, type=str(f.type)) for f in loaded.table.schema)
+        draft = DatasetVersion(
+            id=new_id(),
+            dataset=name,
+            number=0,
+            digest=_manifest_digest(files, columns),
+            files=files,
+            table=table,
+            columns=columns,
+            rows=loaded.table.num_rows,
+            size_bytes=sum(f.size_bytes for f in files),
+            message=message,
+            actor=current_actor(),
+            code_commit=self._code_commit(),
+            created_at=0,
+        )
+        with self._store.write() as tx:
+            return _add_version(tx, draft)
+
+    def datasets(self, *, limit: int = 100, offset: int = 0) -> Page[DatasetSummary]:
+        """Return datasets by name, each with its newest version."""
+        with self._store.read() as tx:
+            items = sql.page_of_datasets(tx, limit=limit, offset=offset)
+            return page_of(items, total=sql.count_datasets(tx), offset=offset)
+
+    def versions(self, name: str, *, limit: int = 100, offset: int = 0) -> Page[DatasetVersion]:
+        """Return the versions of a dataset, newest first."""
+        with self._store.read() as tx:
+            total = sql.count_versions(tx, name)
+            if not total:
+                raise NotFound("dataset", name, known=sql.names(tx))
+            items = sql.page_of_versions(tx, name, limit=limit, offset=offset)
+        return page_of(items, total=total, offset=offset)
+
+    def version(self, ref: str) -> DatasetVersion:
+        """Return a version: `flights`, `flights@latest`, `flights@3` or `flights@` + its digest."""
+        with self._store.read() as tx:
+            return find_version(tx, ref)
+
+    def table(self, ref: str, *, columns: Sequence[str] | None = None) -> pa.Table:
+        """Read a version's rows, verified; only some columns when they are named, in that order."""
+        with self._objects.open(self.version(ref).table) as stream:
+            return decode_table(stream, columns=columns)
+
+    def verify(self, ref: str) -> DatasetVersion:
+        """Read every byte of a version again. Raises Corrupt naming what is damaged or gone."""
+        version = self.version(ref)
+        if _manifest_digest(version.files, version.columns) != version.digest:
+            raise Corrupt(f"The manifest of {version.ref} is not the one that was committed.")
+        for entry in version.files:
+            self._verify_object(entry.digest, what=f"{entry.path} of {version.ref}")
+        self._verify_object(version.table, what=f"the table of {version.ref}")
+        rows = self.table(version.ref).num_rows
+        if rows != version.rows:
+            raise Corrupt(f"{version.ref} has {rows:,} rows, not {version.rows:,}.")
+        return version
+
+    def profile(self, ref: str) -> TableProfile:
+        """Describe every column of a version; the answer is kept for its table."""
+        version = self.version(ref)
+        return self._stored_profile(version) or self._new_profile(version, self.table(version.ref))
+
+    def known_profile(self, ref: str) -> TableProfile | None:
+        """Return the profile of a version if it was made before; reads no table."""
+        return self._stored_profile(self.version(ref))
+
+    # --- contracts ---
+
+    def infer_contract(
+        self, ref: str, *, roles: Mapping[str, Role] | None = None, above: float | None = None
+    ) -> Contract:
+        """Learn a contract from a version and set it.
+
+        `roles` names what the data cannot say (`{"arr_delay": "target", "dep_delay":
+        "known_after"}`); `above` makes a numeric target a yes/no: a yes is a value above it.
+        """
+        version = self.version(ref)
+        table = self.table(version.ref)
+        profile = self._stored_profile(version) or self._new_profile(version, table)
+        return self.set_contract(
+            version.dataset, infer_body(table, profile, roles=roles, above=above)
+        )
+
+    def set_contract(self, name: str, body: ContractBody) -> Contract:
+        """Set what every version of a dataset is to be; an equal contract keeps its number."""
+        with self._store.write() as tx:
+            _require_dataset(tx, name)
+            sql.lock_dataset(tx, name)
+            held = sql.latest_contract(tx, name)
+            if held is not None and held.digest == body.digest:
+                return held
+            number = 1 + (held.number if held else 0)
+            contract = Contract(
+                dataset=name, number=number, body=body, digest=body.digest, created_at=tx.at
+            )
+            sql.insert_contract(tx, contract)
+            tx.emit(ContractSet(dataset=name, number=number, digest=body.digest, body=body))
+        return contract
+
+    def contract(self, name: str) -> Contract | None:
+        """Return the contract of a dataset that holds now, None when it has none."""
+        with self._store.read() as tx:
+            return sql.latest_contract(tx, name)
+
+    def validate(self, ref: str, *, contract: Contract | None = None) -> Validation:
+        """Judge a version by its dataset's contract, or by the one that is given.
+
+        It counts and tells; what follows from a failure (quarantine, a refused gate) is the
+        caller's rule.
+        """
+        with self._store.read() as tx:
+            version, now = find_version(tx, ref), tx.at
+            contract = contract or _require_contract(tx, version.dataset)
+        checks = check_table(self.table(version.ref), contract.body, now=now)
+        with self._store.write() as tx:
+            validation = Validation(
+                id=new_id(),
+                dataset_ref=version.ref,
+                contract_number=contract.number,
+                verdict=worst(checks),
+                checks=checks,
+                at=tx.at,
+            )
+            sql.insert_validation(tx, validation, name=version.dataset, number=version.number)
+            tx.emit(_validated(validation, version))
+        return validation
+
+    def validations(self, ref: str) -> tuple[Validation, ...]:
+        """Return every validation of a version, newest first."""
+        with self._store.read() as tx:
+            version = find_version(tx, ref)
+            return sql.validations_of(tx, version.dataset, version.number)
+
+    def verdicts(self, name: str) -> dict[int, Verdict]:
+        """Return the newest verdict on each version of a dataset that was ever judged."""
+        with self._store.read() as tx:
+            return sql.newest_verdicts(tx, name)
+
+    # --- quarantine ---
+
+    def quarantine(self, ref: str, *, reason: str, evidence: Mapping[str, Any]) -> Quarantine:
+        """Hold a version back from training, gates and evaluation; a held one stays as it is."""
+        with self._store.write() as tx:
+            version = find_version(tx, ref)
+            sql.lock_dataset(tx, version.dataset)
+            for known in sql.quarantines_of(tx, version.dataset, number=version.number):
+                if known.state == "held":
+                    return known
+            held = Quarantine(
+                id=new_id(),
+                dataset=version.dataset,
+                version_number=version.number,
+                reason=reason,
+                rows=version.rows,
+                state="held",
+                evidence=dict(evidence),
+                at=tx.at,
+            )
+            sql.insert_quarantine(tx, held)
+            tx.emit(_quarantined(held))
+        return held
+
+    def quarantines(self, name: str | None = None) -> tuple[Quarantine, ...]:
+        """Return the quarantines of a dataset, or of all, newest first."""
+        with self._store.read() as tx:
+            return sql.quarantines_of(tx, name)
+
+    def is_quarantined(self, ref: str) -> bool:
+        """Say whether a version is held back, or was rejected for good."""
+        with self._store.read() as tx:
+            version = find_version(tx, ref)
+            found = sql.quarantines_of(tx, version.dataset, number=version.number)
+        return any(q.state in {"held", "rejected"} for q in found)
+
+    def release_quarantine(self, identifier: str) -> Quarantine:
+        """Decide that a held version may be used after all."""
+        with self._store.write() as tx:
+            held = _require_held(tx, identifier)
+            sql.set_quarantine_state(tx, held.id, "released")
+            tx.emit(
+                QuarantineReleased(
+                    id=held.id, dataset=held.dataset, version_number=held.version_number
+                )
+            )
+        return msgspec.structs.replace(held, state="released")
+
+    def reject_quarantine(self, identifier: str) -> Quarantine:
+        """Decide that a held version must never be used."""
+        with self._store.write() as tx:
+            held = _require_held(tx, identifier)
+            sql.set_quarantine_state(tx, held.id, "rejected")
+            tx.emit(
+                QuarantineRejected(
+                    id=held.id, dataset=held.dataset, version_number=held.version_number
+                )
+            )
+        return msgspec.structs.replace(held, state="rejected")
+
+    def _keep(self, loaded: Loaded) -> tuple[tuple[FileEntry, ...], str]:
+        """Store a source's bytes; return the files of its manifest and the table's digest."""
+        if loaded.is_parquet:
+            kept = put_bytes(self._objects, loaded.raw)
+        else:
+            encoded = cast("BinaryIO", pa.BufferReader(encode_table(loaded.table)))
+            kept = self._objects.put(encoded)
+        if not loaded.name:
+            entry = FileEntry(path=TABLE_FILE, digest=kept.digest, size_bytes=kept.size_bytes)
+            return (entry,), kept.digest
+        raw = kept if loaded.is_parquet else put_bytes(self._objects, loaded.raw)
+        entry = FileEntry(path=loaded.name, digest=raw.digest, size_bytes=raw.size_bytes)
+        return (entry,), kept.digest
+
+    def _verify_object(self, digest: str, *, what: str) -> None:
+        try:
+            self._objects.open(digest).close()
+        except (Corrupt, NotFound) as error:
+            gone = "gone" if isinstance(error, NotFound) else "damaged"
+            raise Corrupt(
+                f"{what[0].upper()}{what[1:]} is {gone}.",
+                hint="Restore the object from a copy, or commit the same file again.",
+                digest=digest,
+            ) from error
+
+    def _stored_profile(self, version: DatasetVersion) -> TableProfile | None:
+        with self._store.read() as tx:
+            digest = sql.profile_digest(tx, version.table)
+        if digest is None:
+            return None
+        try:
+            return msgspec.json.decode(read_bytes(self._objects, digest), type=TableProfile)
+        except (NotFound, msgspec.ValidationError):
+            return None  # removed, or of an older form: it can be made again
+
+    def _new_profile(self, version: DatasetVersion, table: pa.Table) -> TableProfile:
+        profile = profile_table(table)
+        kept = self._objects.put(io.BytesIO(canonical_json(profile)))
+        with self._store.write() as tx:
+            sql.save_profile(tx, version.table, kept.digest)
+        return profile
+
+
+def _manifest_digest(files: tuple[FileEntry, ...], columns: tuple[Column, ...]) -> str:
+    return digest_json({"columns": columns, "files": [[f.path, f.digest] for f in files]})
+
+
+def _require_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise InvalidInput(
+            f"{name!r} cannot name a dataset.",
+            hint="Use letters, digits, '_', '-' and '.', and begin with a letter or digit.",
+        )
+
+
+def _add_version(tx: Transaction, draft: DatasetVersion) -> DatasetVersion:
+    sql.lock_dataset(tx, draft.dataset)
+    known = sql.version_by_digest(tx, draft.dataset, draft.digest)
+    if known is not None:
+        return known
+    number = sql.latest_number(tx, draft.dataset) + 1
+    version = msgspec.structs.replace(draft, number=number, created_at=tx.at)
+    sql.insert_version(tx, version)
+    fields = msgspec.structs.asdict(version)
+    tx.emit(
+        DatasetCommitted(**{k: v for k, v in fields.items() if k not in {"actor", "created_at"}})
+    )
+    return version
+
+
+def _require_dataset(tx: Transaction, name: str) -> None:
+    if not sql.latest_number(tx, name):
+        raise NotFound("dataset", name, known=sql.names(tx))
+
+
+def _require_contract(tx: Transaction, name: str) -> Contract:
+    contract = sql.latest_contract(tx, name)
+    if contract is None:
+        raise Conflict(
+            f"Dataset {name!r} has no contract.",
+            hint=f"Learn one from a good version: infer_contract('{name}@1').",
+        )
+    return contract
+
+
+def _require_held(tx: Transaction, identifier: str) -> Quarantine:
+    found = sql.quarantine_by_id(tx, identifier)
+    if found is None:
+        raise NotFound("quarantine", identifier)
+    sql.lock_dataset(tx, found.dataset)
+    if found.state != "held":
+        raise Conflict(
+            f"The quarantine of {found.ref} is {found.state} already.",
+            hint=f"Hold {found.ref} again with a new quarantine.",
+        )
+    return found
+
+
+def _validated(validation: Validation, version: DatasetVersion) -> DatasetValidated:
+    findings = (c for c in validation.checks if c.verdict != "pass")
+    return DatasetValidated(
+        id=validation.id,
+        dataset=version.dataset,
+        version_number=version.number,
+        contract_number=validation.contract_number,
+        verdict=validation.verdict,
+        findings=tuple(f"{c.verdict} {c.check} {c.column}: {c.message}" for c in findings),
+    )
+
+
+def _quarantined(held: Quarantine) -> DatasetQuarantined:
+    return DatasetQuarantined(
+        id=held.id,
+        dataset=held.dataset,
+        version_number=held.version_number,
+        reason=held.reason,
+        rows=held.rows,
+        evidence=held.evidence,
+    )

@@ -1,0 +1,351 @@
+"""The SQL of datasets: tables, and functions that take a transaction first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
+
+from treadle.data.contracts import Contract
+from treadle.data.entities import DatasetSummary, DatasetVersion, Quarantine, Validation
+from treadle.storage.schema import Instant, Json, metadata
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row
+
+    from treadle.data.entities import QuarantineState, Verdict
+    from treadle.storage.transaction import Transaction
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+datasets = Table(
+    "datasets",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("created_at", Instant, nullable=False),
+)
+
+dataset_versions = Table(
+    "dataset_versions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("dataset", Text, ForeignKey("datasets.name"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("files", Json, nullable=False),
+    Column("table", Text, nullable=False),
+    Column("columns", Json, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("code_commit", Text),
+    Column("created_at", Instant, nullable=False),
+    UniqueConstraint("dataset", "number"),
+    UniqueConstraint("dataset", "digest"),
+)
+
+contracts = Table(
+    "contracts",
+    metadata,
+    Column("dataset", Text, ForeignKey("datasets.name"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("body", Json, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+validations = Table(
+    "validations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("dataset", Text, ForeignKey("datasets.name"), nullable=False),
+    Column("version_number", Integer, nullable=False),
+    Column("contract_number", Integer, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("checks", Json, nullable=False),
+    Column("at", Instant, nullable=False),
+    Index("ix_validations_dataset_version", "dataset", "version_number"),
+)
+
+quarantines = Table(
+    "quarantines",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("dataset", Text, ForeignKey("datasets.name"), nullable=False),
+    Column("version_number", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("evidence", Json, nullable=False),
+    Column("at", Instant, nullable=False),
+    Index("ix_quarantines_dataset_version", "dataset", "version_number"),
+)
+
+profiles = Table(
+    "dataset_profiles",
+    metadata,
+    Column("table", Text, primary_key=True),
+    Column("profile", Text, nullable=False),
+)
+
+
+def lock_dataset(tx: Transaction, name: str) -> None:
+    """Make the dataset if it is new, and hold it so that its numbers have no gap."""
+    known = select(datasets.c.name).where(datasets.c.name == name)
+    if tx.execute(known).first() is None:
+        _insert_dataset(tx, name)
+    tx.execute(known.with_for_update())
+
+
+def insert_version(tx: Transaction, version: DatasetVersion) -> None:
+    """Store a dataset version."""
+    tx.execute(insert(dataset_versions), msgspec.to_builtins(version))
+
+
+def version_by_number(tx: Transaction, name: str, number: int) -> DatasetVersion | None:
+    """Return a version by its number."""
+    return _one_version(tx, dataset_versions.c.dataset == name, dataset_versions.c.number == number)
+
+
+def version_by_digest(tx: Transaction, name: str, digest: str) -> DatasetVersion | None:
+    """Return a version by its whole digest."""
+    return _one_version(tx, dataset_versions.c.dataset == name, dataset_versions.c.digest == digest)
+
+
+def versions_by_prefix(tx: Transaction, name: str, prefix: str) -> list[DatasetVersion]:
+    """Return up to two versions whose digest begins with a prefix: one means it is certain."""
+    query = (
+        select(dataset_versions)
+        .where(dataset_versions.c.dataset == name)
+        .where(dataset_versions.c.digest.startswith(prefix, autoescape=True))
+        .order_by(dataset_versions.c.number)
+        .limit(2)
+    )
+    return [_as(DatasetVersion, row) for row in tx.execute(query)]
+
+
+def latest_number(tx: Transaction, name: str) -> int:
+    """Return the newest version's number, 0 when the dataset has none."""
+    query = select(func.max(dataset_versions.c.number)).where(dataset_versions.c.dataset == name)
+    return int(tx.execute(query).scalar_one() or 0)
+
+
+def count_versions(tx: Transaction, name: str) -> int:
+    """Return how many versions a dataset has."""
+    query = select(func.count()).where(dataset_versions.c.dataset == name)
+    return int(tx.execute(query).scalar_one())
+
+
+def page_of_versions(
+    tx: Transaction, name: str, *, limit: int, offset: int
+) -> tuple[DatasetVersion, ...]:
+    """Return versions of a dataset, newest first."""
+    query = (
+        select(dataset_versions)
+        .where(dataset_versions.c.dataset == name)
+        .order_by(dataset_versions.c.number.desc())
+        .limit(limit)
+        .offset(offset)
+    )
+    return tuple(_as(DatasetVersion, row) for row in tx.execute(query))
+
+
+def names(tx: Transaction) -> list[str]:
+    """Return every dataset's name."""
+    return list(tx.execute(select(datasets.c.name).order_by(datasets.c.name)).scalars())
+
+
+def count_datasets(tx: Transaction) -> int:
+    """Return how many datasets there are."""
+    return int(tx.execute(select(func.count()).select_from(datasets)).scalar_one())
+
+
+def page_of_datasets(tx: Transaction, *, limit: int, offset: int) -> tuple[DatasetSummary, ...]:
+    """Return datasets by name, each with its newest version and what is known of that."""
+    newest = (
+        select(
+            dataset_versions.c.dataset,
+            func.max(dataset_versions.c.number).label("number"),
+            func.count().label("versions"),
+        )
+        .group_by(dataset_versions.c.dataset)
+        .order_by(dataset_versions.c.dataset)
+        .limit(limit)
+        .offset(offset)
+        .subquery()
+    )
+    query = (
+        select(dataset_versions, newest.c.versions, _contract_number(), _held(), _verdict())
+        .join(
+            newest,
+            (newest.c.dataset == dataset_versions.c.dataset)
+            & (newest.c.number == dataset_versions.c.number),
+        )
+        .order_by(dataset_versions.c.dataset)
+    )
+    return tuple(_summary(row) for row in tx.execute(query))
+
+
+def insert_contract(tx: Transaction, contract: Contract) -> None:
+    """Store a contract."""
+    tx.execute(insert(contracts), msgspec.to_builtins(contract))
+
+
+def latest_contract(tx: Transaction, name: str) -> Contract | None:
+    """Return the contract of a dataset that holds now."""
+    query = (
+        select(contracts)
+        .where(contracts.c.dataset == name)
+        .order_by(contracts.c.number.desc())
+        .limit(1)
+    )
+    row = tx.execute(query).first()
+    return _as(Contract, row) if row else None
+
+
+def insert_validation(tx: Transaction, validation: Validation, *, name: str, number: int) -> None:
+    """Store a validation of a version."""
+    fields = msgspec.to_builtins(validation)
+    del fields["dataset_ref"]
+    tx.execute(insert(validations), {**fields, "dataset": name, "version_number": number})
+
+
+def validations_of(tx: Transaction, name: str, number: int) -> tuple[Validation, ...]:
+    """Return every validation of a version, newest first."""
+    query = (
+        select(validations)
+        .where(validations.c.dataset == name, validations.c.version_number == number)
+        .order_by(validations.c.id.desc())
+    )
+    return tuple(_validation(row) for row in tx.execute(query))
+
+
+def newest_verdicts(tx: Transaction, name: str) -> dict[int, Verdict]:
+    """Return the newest verdict of each version of a dataset, by its number."""
+    query = (
+        select(validations.c.version_number, validations.c.verdict)
+        .where(validations.c.dataset == name)
+        .order_by(validations.c.id)
+    )
+    return {row.version_number: row.verdict for row in tx.execute(query)}
+
+
+def insert_quarantine(tx: Transaction, quarantine: Quarantine) -> None:
+    """Store a quarantine."""
+    tx.execute(insert(quarantines), msgspec.to_builtins(quarantine))
+
+
+def quarantine_by_id(tx: Transaction, identifier: str) -> Quarantine | None:
+    """Return a quarantine by its id."""
+    return next(iter(_quarantines(tx, quarantines.c.id == identifier)), None)
+
+
+def quarantines_of(
+    tx: Transaction, name: str | None = None, *, number: int | None = None
+) -> tuple[Quarantine, ...]:
+    """Return quarantines, newest first: all, of a dataset, or of one version."""
+    narrowed = []
+    if name is not None:
+        narrowed.append(quarantines.c.dataset == name)
+    if number is not None:
+        narrowed.append(quarantines.c.version_number == number)
+    return _quarantines(tx, *narrowed)
+
+
+def set_quarantine_state(tx: Transaction, identifier: str, state: QuarantineState) -> None:
+    """Move a quarantine to another state."""
+    tx.execute(update(quarantines).where(quarantines.c.id == identifier).values(state=state))
+
+
+def profile_digest(tx: Transaction, table: str) -> str | None:
+    """Return the object that holds the profile of a table's object."""
+    query = select(profiles.c.profile).where(profiles.c.table == table)
+    return tx.execute(query).scalar_one_or_none()
+
+
+def save_profile(tx: Transaction, table: str, digest: str) -> None:
+    """Remember where the profile of a table's object is, in place of an older one."""
+    if profile_digest(tx, table) is None:
+        tx.execute(insert(profiles), {"table": table, "profile": digest})
+    else:
+        tx.execute(update(profiles).where(profiles.c.table == table).values(profile=digest))
+
+
+def _insert_dataset(tx: Transaction, name: str) -> None:
+    # Both dialects know this clause, each by an import of its own; as text it is one statement.
+    statement = "INSERT INTO datasets (name, created_at) VALUES (:name, :at) ON CONFLICT DO NOTHING"
+    tx.execute(text(statement), {"name": name, "at": tx.at})
+
+
+def _one_version(tx: Transaction, *narrowed: Any) -> DatasetVersion | None:
+    row = tx.execute(select(dataset_versions).where(*narrowed)).first()
+    return _as(DatasetVersion, row) if row else None
+
+
+def _as(kind: type[S], row: Row[Any], **given: object) -> S:
+    """Return a row as the entity whose fields its columns are."""
+    fields = {n: getattr(row, n) for n in kind.__struct_fields__ if n not in given}
+    return msgspec.convert({**fields, **given}, kind)
+
+
+def _summary(row: Row[Any]) -> DatasetSummary:
+    return DatasetSummary(
+        name=row.dataset,
+        versions=row.versions,
+        latest=_as(DatasetVersion, row),
+        contract_number=row.contract_number,
+        verdict=row.verdict,
+        held=row.held,
+    )
+
+
+def _contract_number() -> Any:
+    query = select(func.max(contracts.c.number)).where(
+        contracts.c.dataset == dataset_versions.c.dataset
+    )
+    return query.scalar_subquery().label("contract_number")
+
+
+def _held() -> Any:
+    query = select(func.count()).where(
+        quarantines.c.dataset == dataset_versions.c.dataset, quarantines.c.state == "held"
+    )
+    return query.scalar_subquery().label("held")
+
+
+def _verdict() -> Any:
+    query = (
+        select(validations.c.verdict)
+        .where(
+            validations.c.dataset == dataset_versions.c.dataset,
+            validations.c.version_number == dataset_versions.c.number,
+        )
+        .order_by(validations.c.id.desc())
+        .limit(1)
+    )
+    return query.scalar_subquery().label("verdict")
+
+
+def _validation(row: Row[Any]) -> Validation:
+    return _as(Validation, row, dataset_ref=f"{row.dataset}@{row.version_number}")
+
+
+def _quarantines(tx: Transaction, *narrowed: Any) -> tuple[Quarantine, ...]:
+    query = select(quarantines).where(*narrowed).order_by(quarantines.c.id.desc())
+    return tuple(_as(Quarantine, row) for row in tx.execute(query))

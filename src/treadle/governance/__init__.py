@@ -1,0 +1,1 @@
+"""Gates, evidence, lineage, time travel, audit and reports."""

@@ -1,0 +1,1 @@
+"""Words every part of Treadle speaks: ids, instants, errors, settings, paging, digests."""

@@ -1,0 +1,1 @@
+"""Watch quality, drift and labels of what is served, and alert by effect."""

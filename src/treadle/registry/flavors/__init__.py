@@ -1,0 +1,1 @@
+"""How to save, load and ask each kind of model."""

@@ -1,0 +1,125 @@
+"""GET endpoints, who served one at a time; POST labels, rollback, stop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import pyarrow as pa
+from starlette.concurrency import run_in_threadpool
+
+from treadle.kernel.digests import digest_bytes
+from treadle.kernel.errors import InvalidInput
+from treadle.server.answers import json_answer
+from treadle.server.api.paging import cut
+from treadle.server.asked import Asked, app_of, body_of, read_body
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from treadle.release.entities import Release
+    from treadle.serving.entities import LabelBatch
+
+
+class Label(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The truth about a prediction, found by its key, or by its id where keys repeat."""
+
+    key: str
+    label: float
+    prediction_id: str | None = None
+
+
+class Labels(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Labels that arrive together; `source` names where they come from."""
+
+    labels: tuple[Label, ...]
+    source: str = ""
+
+
+class Reason(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why a person acts; it stands in the event log for ever."""
+
+    reason: str
+
+
+def endpoints(request: Request) -> Response:
+    """List endpoints by name, with their traffic."""
+    asked = Asked(request, "limit", "offset")
+    return json_answer(cut(app_of(request).serving.endpoints(), asked))
+
+
+def endpoint(request: Request) -> Response:
+    """Show an endpoint with its traffic."""
+    Asked(request)
+    return json_answer(app_of(request).serving.endpoint(request.path_params["name"]))
+
+
+def at(request: Request) -> Response:
+    """Say who served an endpoint at a time, and why; time=2013-07-04T12:00, else now."""
+    asked = Asked(request, "time")
+    app = app_of(request)
+    instant = asked.instant("time")
+    when = app.clock.now() if instant is None else instant
+    return json_answer(app.governance.at(when, request.path_params["name"]))
+
+
+async def labels(request: Request) -> Response:
+    """Take labels in: {"labels": [{"key": "UA1545", "label": 1}], "source": "outcomes feed"}."""
+    raw = await read_body(request)
+    return json_answer(await run_in_threadpool(_take_labels, request, raw), status=201)
+
+
+async def rollback(request: Request) -> Response:
+    """Put the version before the champion back into service: {"reason": "…"}."""
+    raw = await read_body(request)
+    return json_answer(await run_in_threadpool(_roll_back, request, raw))
+
+
+async def stop(request: Request) -> Response:
+    """Stop the release under way: {"reason": "…"}."""
+    raw = await read_body(request)
+    return json_answer(await run_in_threadpool(_stop, request, raw))
+
+
+def _take_labels(request: Request, raw: bytes) -> LabelBatch:
+    Asked(request)
+    app, body = app_of(request), body_of(request, raw, Labels)
+    if not body.labels:
+        raise InvalidInput("There is no label in it.", hint='Send {"labels": [{"key", "label"}]}.')
+    columns = {
+        "key": pa.array([each.key for each in body.labels], pa.string()),
+        "label": pa.array([each.label for each in body.labels], pa.float64()),
+        "prediction_id": pa.array([each.prediction_id for each in body.labels], pa.string()),
+    }
+    # The same body sent twice is the same delivery.
+    source = body.source or f"api:{digest_bytes(raw)[:12]}"
+    return app.serving.log_labels(
+        request.path_params["name"], pa.table(columns), at=app.clock.now(), source_ref=source
+    )
+
+
+def _roll_back(request: Request, raw: bytes) -> Release:
+    return app_of(request).releases.rollback(request.path_params["name"], reason=_why(request, raw))
+
+
+def _stop(request: Request, raw: bytes) -> Release:
+    return app_of(request).releases.stop(request.path_params["name"], reason=_why(request, raw))
+
+
+def _why(request: Request, raw: bytes) -> str:
+    Asked(request)
+    reason = body_of(request, raw, Reason).reason.strip()
+    if not reason:
+        raise InvalidInput("The reason is empty.", hint="Say why; the event log keeps it.")
+    return reason
+
+
+ROUTES = (
+    ("GET", "/endpoints", endpoints),
+    ("GET", "/endpoints/{name}", endpoint),
+    ("GET", "/endpoints/{name}/at", at),
+    ("POST", "/endpoints/{name}/labels", labels),
+    ("POST", "/endpoints/{name}/rollback", rollback),
+    ("POST", "/endpoints/{name}/stop", stop),
+)

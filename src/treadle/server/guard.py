@@ -1,0 +1,85 @@
+"""Who may talk to the control process: this machine's own programs and its own pages.
+
+No login is asked for on loopback, so two doors must be shut by other means: a page of another site
+that makes the reader's browser send requests here (its Origin tells), and one whose name was made
+to point at this machine (its Host tells).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+
+from treadle.kernel.errors import Refused
+from treadle.server.errors import error_answer
+from treadle.server.ui.render import CONTENT_SECURITY_POLICY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class Guard:
+    """Refuses requests that are not of this machine's own making, and names what pages may do."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or refuse it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        refusal = complaint(scope["method"], Headers(scope=scope))
+        answer = error_answer(Request(scope), refusal) if refusal else self._app
+        await answer(scope, receive, send_guarded)
+
+
+def complaint(method: str, headers: Mapping[str, str]) -> Refused | None:
+    """Say why a request is refused, or None."""
+    host = headers.get("host", "")
+    if host_name(host) not in LOOPBACK_NAMES:
+        return Refused(
+            f"This address answers to this machine's own name, not to {host[:100]!r}.",
+            hint="Open it as http://127.0.0.1 or http://localhost.",
+        )
+    if method in SAFE_METHODS:
+        return None
+    origin = headers.get("origin")
+    foreign = origin is not None and urlsplit(origin).netloc != host
+    if foreign or headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+        return Refused(
+            "A page of another site may not change anything here.",
+            hint="Send the request from a program, or from a page of this address.",
+        )
+    return None
+
+
+def host_name(host: str) -> str:
+    """Return the name in a Host header, without port and brackets; empty when it is none."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:  # brackets that hold no address
+        return ""

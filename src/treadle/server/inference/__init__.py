@@ -1,0 +1,1 @@
+"""The inference door: Open Inference Protocol V2 over HTTP, in a process of its own."""

@@ -1,0 +1,121 @@
+"""What each page is given: one frozen dataclass per page, of plain values only.
+
+The routes turn entities into these; ``render`` turns these into HTML. PAGES at the end says which
+template takes which context. Instants are UTC microseconds (``_us``), durations microseconds,
+shares 0..1, sizes bytes. ``None`` is shown as a dash: not known, or not there yet; never a zero.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from treadle.server.ui.contexts.data import (
+    ColumnProfile,
+    DatasetContext,
+    DatasetRow,
+    DatasetsContext,
+    DatasetVersionContext,
+    DatasetVersionRow,
+    ExpectationRow,
+    FileRow,
+    QuarantineRow,
+)
+from treadle.server.ui.contexts.endpoints import (
+    EndpointContext,
+    EndpointsContext,
+    ReleaseEntry,
+    StageEntry,
+    VariantRow,
+)
+from treadle.server.ui.contexts.error import ErrorContext
+from treadle.server.ui.contexts.events import Chain, EventRow, EventsContext
+from treadle.server.ui.contexts.home import HomeContext
+from treadle.server.ui.contexts.models import (
+    FieldRow,
+    GateRow,
+    ModelContext,
+    ModelRow,
+    ModelsContext,
+    ModelVersionContext,
+    ModelVersionRow,
+    Seal,
+)
+from treadle.server.ui.contexts.monitors import (
+    FindingRow,
+    MonitorContext,
+    MonitorRow,
+    MonitorsContext,
+    WindowRow,
+)
+from treadle.server.ui.contexts.patterns import PatternsContext
+from treadle.server.ui.contexts.rows import AlertRow, CheckRow, DatasetUse, EndpointRow
+from treadle.server.ui.contexts.runs import ArtifactRow, MetricRow, RunContext, RunRow, RunsContext
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+__all__ = [
+    "PAGES",
+    "AlertRow",
+    "ArtifactRow",
+    "Chain",
+    "CheckRow",
+    "ColumnProfile",
+    "DatasetContext",
+    "DatasetRow",
+    "DatasetUse",
+    "DatasetVersionContext",
+    "DatasetVersionRow",
+    "DatasetsContext",
+    "EndpointContext",
+    "EndpointRow",
+    "EndpointsContext",
+    "ErrorContext",
+    "EventRow",
+    "EventsContext",
+    "ExpectationRow",
+    "FieldRow",
+    "FileRow",
+    "FindingRow",
+    "GateRow",
+    "HomeContext",
+    "MetricRow",
+    "ModelContext",
+    "ModelRow",
+    "ModelVersionContext",
+    "ModelVersionRow",
+    "ModelsContext",
+    "MonitorContext",
+    "MonitorRow",
+    "MonitorsContext",
+    "PatternsContext",
+    "QuarantineRow",
+    "ReleaseEntry",
+    "RunContext",
+    "RunRow",
+    "RunsContext",
+    "Seal",
+    "StageEntry",
+    "VariantRow",
+    "WindowRow",
+]
+
+# Every page: its template and the context that template takes.
+PAGES: dict[str, type[DataclassInstance]] = {
+    "home.html": HomeContext,
+    "runs.html": RunsContext,
+    "run.html": RunContext,
+    "datasets.html": DatasetsContext,
+    "dataset.html": DatasetContext,
+    "dataset_version.html": DatasetVersionContext,
+    "models.html": ModelsContext,
+    "model.html": ModelContext,
+    "model_version.html": ModelVersionContext,
+    "endpoints.html": EndpointsContext,
+    "endpoint.html": EndpointContext,
+    "monitors.html": MonitorsContext,
+    "monitor.html": MonitorContext,
+    "events.html": EventsContext,
+    "error.html": ErrorContext,
+    "patterns.html": PatternsContext,
+}

@@ -1,0 +1,215 @@
+"""The page of a dataset version."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from treadle.kernel.clock import as_datetime, format_day
+from treadle.server.ui.contexts import (
+    ColumnProfile,
+    DatasetVersionContext,
+    ExpectationRow,
+    FileRow,
+    QuarantineRow,
+)
+from treadle.server.ui.formats import number, size
+from treadle.server.ui.places import run_place, version_link
+from treadle.server.ui.snippets import snippets
+from treadle.server.ui.widgets import Histogram, Link, Page, Stat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from treadle.analysis.profiles import ColumnProfile as Profiled
+    from treadle.analysis.profiles import TableProfile
+    from treadle.app import App
+    from treadle.data.contracts import Contract
+    from treadle.data.entities import CheckResult, DatasetVersion, Quarantine, Validation
+
+# A profile not made yet is made for the page only while that is quick; others are made by
+# `treadle data infer` or `client.data.profile`.
+PROFILED_CELLS = 400_000
+USERS = 30
+EXAMPLES = 3
+
+_STATES = {"pass": "passed", "warn": "warning", "fail": "blocked"}
+
+
+def contract_state(verdict: str | None, *, is_held: bool) -> str:
+    """Say in one word how a version stands to its contract."""
+    if is_held:
+        return "quarantined"
+    return _STATES[verdict] if verdict else "unchecked"
+
+
+def dataset_version_context(app: App, ref: str) -> DatasetVersionContext:
+    """Return a dataset version with everything known of it."""
+    data = app.data
+    version = data.version(ref)
+    contract = data.contract(version.dataset)
+    validation = next(iter(data.validations(version.ref)), None)
+    held = _held(data.quarantines(version.dataset), version)
+    profile = _profile(app, version)
+    state = contract_state(validation.verdict if validation else None, is_held=bool(held))
+    return DatasetVersionContext(
+        page=_page(app, version),
+        name=version.ref,
+        version=version.digest,
+        contract_state=state,
+        contract_name=_contract_name(contract, validation),
+        committed_us=version.created_at,
+        actor=version.actor,
+        source=version.message or ", ".join(f.path for f in version.files),
+        stats=_stats(version, held, profile),
+        columns=_columns(version, profile),
+        expectations=_expectations(contract, validation),
+        files=tuple(FileRow(f.path, None, f.size_bytes, f.digest) for f in version.files),
+        quarantine=tuple(_quarantine(found) for found in held),
+        made_from=(),  # commits come from outside; nothing here commits what a pipeline made
+        used_by=_used_by(app, version.ref),
+    )
+
+
+def _page(app: App, version: DatasetVersion) -> Page:
+    name = version.dataset
+    return Page(
+        title=version.ref,
+        nav="data",
+        crumbs=(Link("Data", "/data"), Link(name, f"/data/{name}")),
+        snippets=snippets(
+            app.home,
+            command=f"data show {version.ref} --json",
+            python=f"table = client.data.table({version.ref!r})",
+        ),
+        live="dataset. contract.",
+    )
+
+
+def _held(quarantines: Iterable[Quarantine], version: DatasetVersion) -> list[Quarantine]:
+    ours = (q for q in quarantines if q.version_number == version.number)
+    return [q for q in ours if q.state != "released"]
+
+
+def _contract_name(contract: Contract | None, validation: Validation | None) -> str:
+    if contract is None:
+        return ""
+    since = f"contract {contract.number}, set {format_day(contract.created_at)}"
+    if validation is None:
+        return f"{since}, this version was not judged yet"
+    if validation.contract_number == contract.number:
+        return since
+    return f"judged by contract {validation.contract_number}; now {since}"
+
+
+def _stats(
+    version: DatasetVersion, held: Sequence[Quarantine], profile: TableProfile | None
+) -> tuple[Stat, ...]:
+    unmade = Stat("Profile", "not made yet", note=f"treadle data profile {version.ref}")
+    return (
+        Stat("Rows", version.rows),
+        Stat("Columns", len(version.columns)),
+        Stat("Size", size(version.size_bytes)),
+        Stat("Quarantined", sum(q.rows for q in held), note="rows" if held else ""),
+        *(() if profile else (unmade,)),
+        *([Stat("Code", version.code_commit[:12], note="commit")] if version.code_commit else []),
+    )
+
+
+def _profile(app: App, version: DatasetVersion) -> TableProfile | None:
+    known = app.data.known_profile(version.ref)
+    if known is None and version.rows * len(version.columns) <= PROFILED_CELLS:
+        return app.data.profile(version.ref)
+    return known
+
+
+def _columns(version: DatasetVersion, profile: TableProfile | None) -> tuple[ColumnProfile, ...]:
+    found = {column.name: column for column in profile.columns} if profile else {}
+    return tuple(
+        _column(found[c.name]) if c.name in found else _unprofiled(c.name, c.type)
+        for c in version.columns
+    )
+
+
+def _unprofiled(name: str, kind: str) -> ColumnProfile:
+    return ColumnProfile(name, kind, None, None, "–", "–", "–", None)
+
+
+def _column(found: Profiled) -> ColumnProfile:
+    middle = found.quantile(0.5) if found.quantiles else None
+    return ColumnProfile(
+        name=found.name,
+        type=found.type,
+        missing=found.nulls / found.rows if found.rows else 0.0,
+        distinct=found.distinct,
+        low=_value(found, found.min),
+        middle=_value(found, middle) if middle is not None else _commonest(found),
+        high=_value(found, found.max),
+        histogram=_histogram(found),
+    )
+
+
+def _value(found: Profiled, value: float | str | None) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, str):
+        return value if len(value) <= 24 else value[:23] + "…"  # noqa: PLR2004 - the width of a cell
+    if found.kind == "time":
+        return as_datetime(int(value)).strftime("%Y-%m-%d %H:%M")
+    return number(int(value) if value == int(value) else value)
+
+
+def _commonest(found: Profiled) -> str:
+    return _value(found, found.top_values[0][0]) if found.top_values else "–"
+
+
+def _histogram(found: Profiled) -> Histogram | None:
+    if found.histogram is not None and found.histogram.edges:
+        edges = found.histogram.edges
+        counts = tuple(int(count) for count in found.histogram.counts)
+        return Histogram(counts, _value(found, edges[0]), _value(found, edges[-1]))
+    if not found.top_values or found.kind == "text":
+        return None
+    names, counts = zip(*found.top_values, strict=True)
+    return Histogram(tuple(int(count) for count in counts), str(names[0]), str(names[-1]))
+
+
+def _expectations(
+    contract: Contract | None, validation: Validation | None
+) -> tuple[ExpectationRow, ...]:
+    if validation is not None:
+        # What fails is read first; the order within a verdict is the contract's.
+        order = {"fail": 0, "warn": 1, "pass": 2}
+        return tuple(_check(c) for c in sorted(validation.checks, key=lambda c: order[c.verdict]))
+    if contract is None:
+        return ()
+    return tuple(
+        ExpectationRow(rule.name, rule.type, "unchecked", "not judged yet", 0, ())
+        for rule in contract.body.columns
+    )
+
+
+def _check(found: CheckResult) -> ExpectationRow:
+    return ExpectationRow(
+        column=found.column or "whole table",
+        rule=found.check.replace("_", " "),
+        state=_STATES[found.verdict],
+        observed=found.message,
+        failing=0 if found.verdict == "pass" else found.counted,
+        examples=tuple(_example(example) for example in found.examples[:EXAMPLES]),
+    )
+
+
+def _example(example: dict[str, object]) -> str:
+    text = ", ".join(f"{key} {value}" for key, value in example.items())
+    return text if len(text) <= 60 else text[:59] + "…"  # noqa: PLR2004 - the width of a cell
+
+
+def _quarantine(found: Quarantine) -> QuarantineRow:
+    return QuarantineRow(scope=found.ref, rows=found.rows, rule=found.state, reason=found.reason)
+
+
+def _used_by(app: App, ref: str) -> tuple[Link, ...]:
+    runs = app.tracking.runs_using(ref, limit=USERS)
+    links = [Link(run.name or run.id[:12], run_place(run.id)) for run in runs]
+    versions = (v.ref for run in runs for v in app.registry.versions_of_run(run.id))
+    return (*links, *(link for ref in versions if (link := version_link(ref))))

@@ -1,0 +1,111 @@
+"""Where things are shown: the addresses of the pages, made in one place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+from treadle.server.ui.widgets import Link
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from treadle.storage.events import Event
+
+
+def dataset_place(name: str) -> str:
+    """Return the page of a dataset."""
+    return f"/data/{_part(name)}"
+
+
+def dataset_version_place(ref: str) -> str:
+    """Return the page of a dataset version (`flights@3`)."""
+    name, _, version = ref.partition("@")
+    return f"/data/{_part(name)}/{_part(version or 'latest')}"
+
+
+def run_place(run_id: str) -> str:
+    """Return the page of a run."""
+    return f"/runs/{_part(run_id)}"
+
+
+def artifact_place(run_id: str, path: str) -> str:
+    """Return the address of a file of a run."""
+    return f"/runs/{_part(run_id)}/artifacts/{quote(path)}"
+
+
+def model_place(name: str) -> str:
+    """Return the page of a model."""
+    return f"/models/{_part(name)}"
+
+
+def version_place(ref: str) -> str:
+    """Return the page of a model version (`late@3`)."""
+    name, _, number = ref.rpartition("@")
+    return f"/models/{_part(name)}/{_part(number)}"
+
+
+def endpoint_place(name: str) -> str:
+    """Return the page of an endpoint."""
+    return f"/endpoints/{_part(name)}"
+
+
+def release_place(endpoint: str, release_id: str) -> str:
+    """Return where a release stands on the page of its endpoint."""
+    return f"/endpoints/{_part(endpoint)}#release-{release_id}"
+
+
+def monitor_place(name: str) -> str:
+    """Return the page of a monitor."""
+    return f"/monitors/{_part(name)}"
+
+
+def version_link(ref: str) -> Link | None:
+    """Return a model version as a link; None for an empty text."""
+    return Link(ref, version_place(ref)) if ref else None
+
+
+def asking(path: str, given: Mapping[str, object]) -> str:
+    """Return an address with a query; what is empty is left out."""
+    kept = {name: str(value) for name, value in given.items() if value not in {None, "", 0}}
+    return f"{path}?{urlencode(kept)}" if kept else path
+
+
+def subject_link(subject: str) -> Link | None:
+    """Return where the subject of an event is shown, or None when it has no page."""
+    noun, _, name = subject.partition("/")
+    makers = {
+        "dataset": dataset_place,
+        "run": run_place,
+        "experiment": lambda text: asking("/runs", {"experiment": text}),
+        "model": model_place,
+        "endpoint": endpoint_place,
+        "monitor": monitor_place,
+    }
+    if noun not in makers or not name:
+        return None
+    return Link(name[:12] if noun == "run" else name, makers[noun](name))
+
+
+def event_place(event: Event) -> str:
+    """Return the page that shows best what an event is about; the event itself when none does."""
+    found = subject_link(event.subject)
+    general = found.href if found else f"/events#event-{event.seq}"
+    try:
+        return _exact_place(event.kind, event.facts()) or general
+    except (KeyError, TypeError):  # of an older or newer form
+        return general
+
+
+def _exact_place(kind: str, facts: Mapping[str, Any]) -> str:
+    if kind == "dataset.committed":
+        return dataset_version_place(f"{facts['dataset']}@{facts['number']}")
+    if kind == "model.version_registered":
+        return version_place(f"{facts['name']}@{facts['number']}")
+    if kind == "release.moved":
+        return release_place(facts["release"]["endpoint"], facts["release"]["id"])
+    return ""
+
+
+def _part(text: str) -> str:
+    return quote(text, safe="@")

@@ -1,0 +1,214 @@
+"""Every fact of the event log in one sentence a person reads; pure.
+
+A kind that has no sentence yet is told by its name and its subject.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from treadle.kernel.clock import format_day
+from treadle.server.ui.formats import number, percent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from treadle.storage.events import Event
+
+Facts = dict[str, Any]
+LONGEST = 240
+
+
+def sentence(event: Event) -> str:
+    """Say an event in one sentence."""
+    told = _SENTENCES.get(event.kind)
+    if told is None:
+        return plain(event)
+    try:
+        return shortened(told(event.facts()))
+    except (KeyError, TypeError, IndexError):
+        # A fact of an older or newer form than this sentence: it is still in the log, told plainly.
+        return plain(event)
+
+
+def plain(event: Event) -> str:
+    """Say an event by its kind and its subject."""
+    return f"{event.kind.replace('.', ' ').replace('_', ' ')}: {event.subject}"
+
+
+def shortened(text: str) -> str:
+    """Keep a sentence to one that fits a line or two."""
+    text = " ".join(text.split())
+    return text if len(text) <= LONGEST else text[: LONGEST - 1].rstrip() + "…"
+
+
+def _committed(f: Facts) -> str:
+    why = f": {f['message']}" if f["message"] else ""
+    return f"{f['dataset']}@{f['number']} committed, {number(f['rows'])} rows{why}"
+
+
+def _contract(f: Facts) -> str:
+    return (
+        f"Contract {f['number']} of {f['dataset']} set, {len(f['body'].get('columns', ()))} columns"
+    )
+
+
+def _validated(f: Facts) -> str:
+    ref = f"{f['dataset']}@{f['version_number']}"
+    word = {"pass": "keeps", "warn": "mostly keeps", "fail": "breaks"}[f["verdict"]]
+    # A finding reads "fail rate late: …"; what stands behind the colon says it all.
+    first = f["findings"][0].partition(": ")[2] if f["findings"] else ""
+    return f"{ref} {word} contract {f['contract_number']}{_after(first)}"
+
+
+def _quarantined(f: Facts) -> str:
+    ref = f"{f['dataset']}@{f['version_number']}"
+    return f"{ref} quarantined, {number(f['rows'])} rows kept out: {f['reason']}"
+
+
+def _run_started(f: Facts) -> str:
+    return f"Run {_run_name(f)} of {f['experiment']} started"
+
+
+def _run_ended(f: Facts) -> str:
+    metrics = [f"{k} {number(v)}" for k, v in sorted(f["metrics"].items()) if "." not in k]
+    said = f", {', '.join(metrics[:3])}" if metrics else ""
+    return f"Run {f['run_id'][:12]} {f['status']}{said}{_after(f['error'])}"
+
+
+def _traffic(f: Facts) -> str:
+    parts = [f"{v['version']} {v['role']} {percent(v['share'])}" for v in f["variants"]]
+    return f"Traffic of {f['name']}: {', '.join(parts) or 'nobody'} ({f['reason']})"
+
+
+def _predictions(f: Facts) -> str:
+    damaged = f", {f['damaged_bytes']} bytes damaged" if f.get("damaged_bytes") else ""
+    return f"{number(f['rows'])} predictions of {f['endpoint']} logged{damaged}"
+
+
+def _labels(f: Facts) -> str:
+    word = "joined" if f["state"] == "accepted" else "set aside"
+    return (
+        f"{number(f['rows'])} labels of {f['endpoint']} {word}, {number(f['joined'])} of them to "
+        f"predictions, from {f['source_ref']}"
+    )
+
+
+def _window(f: Facts) -> str:
+    head = f"Window {format_day(f['start'])} of {f['monitor']}: {number(f['rows'])} predictions"
+    if f["log_loss"] is None:
+        return f"{head}, {number(f['labelled'])} labelled, {f['state']}"
+    return (
+        f"{head}, log-loss {number(f['log_loss'])}, observed/predicted "
+        f"{number(f['calibration'])}, {f['state']}"
+    )
+
+
+def _gates(f: Facts) -> str:
+    report = f["report"]
+    blocked = [r["message"] for r in report["results"] if not r["passed"]]
+    if blocked:
+        return f"Candidate of run {report['run_id'][:12]} refused: {'; '.join(blocked)}"
+    return f"Candidate of run {report['run_id'][:12]} passed all {len(report['results'])} gates"
+
+
+def _release(f: Facts) -> str:
+    release = f["release"]
+    who, where = release["candidate"], release["endpoint"]
+    words = {
+        "shadow": f"{who} answers in shadow on {where}",
+        "canary": f"{who} is canary on {where}",
+        "live": f"{who} is live on {where}",
+        "stopped": f"{who} stopped on {where}",
+        "refused": f"{who} not released on {where}",
+    }
+    return f"{words[release['state']]}{_after(release['reason'] or _verdict(release))}"
+
+
+def _verdict(release: Facts) -> str:
+    told = [s["verdict"] for s in release["stages"] if s.get("verdict")]
+    return told[-1] if told else str(release["why"])
+
+
+def _step(f: Facts) -> str:
+    word = "came from the cache" if f["cached"] else f"{f['state']} in {number(f['seconds'])} s"
+    return f"Step {f['step']} of {f['pipeline']} {word}{_after(f['error'])}"
+
+
+def _trial(f: Facts) -> str:
+    return f"Trial {f['number']} of study {f['study']}: {number(f['value'])}"
+
+
+def _alert(f: Facts) -> str:
+    alert = f["alert"]
+    return f"Alert on {alert['endpoint']}: {alert['title']}{_after(alert['cause'])}"
+
+
+def _run_name(f: Facts) -> str:
+    return str(f["name"] or f["run_id"][:12])
+
+
+def _after(text: str) -> str:
+    return f": {text}" if text else ""
+
+
+_SENTENCES: dict[str, Callable[[Facts], str]] = {
+    "dataset.committed": _committed,
+    "contract.set": _contract,
+    "dataset.validated": _validated,
+    "dataset.quarantined": _quarantined,
+    "dataset.quarantine_released": lambda f: (
+        f"{f['dataset']}@{f['version_number']} released from quarantine"
+    ),
+    "dataset.quarantine_rejected": lambda f: (
+        f"{f['dataset']}@{f['version_number']} rejected for good"
+    ),
+    "experiment.created": lambda f: f"Experiment {f['name']} begun",
+    "run.started": _run_started,
+    "run.ended": _run_ended,
+    "run.input_logged": lambda f: f"Run {f['run_id'][:12]} uses {f['ref']}",
+    "artifact.logged": lambda f: f"Run {f['run_id'][:12]} stored {f['path']}",
+    "job.queued": lambda f: f"Job {f['job_kind']} queued: {f['target']}",
+    "job.lost": lambda f: f"Worker {f['worker']} stopped answering at attempt {f['attempts']}",
+    "job.ended": lambda f: f"Job {f['id'][:12]} {f['state']}{_after(f['error'])}",
+    "model.created": lambda f: f"Model {f['name']} begun",
+    "model.version_registered": lambda f: f"{f['name']}@{f['number']} registered and signed",
+    "model.alias_set": lambda f: (
+        f"{f['alias']} of {f['name']} is {f['name']}@{f['number']}"
+        + (f", was {f['name']}@{f['previous']}" if f["previous"] else "")
+    ),
+    "model.alias_removed": lambda f: f"{f['name']} has no {f['alias']} any more",
+    "endpoint.created": lambda f: f"Endpoint {f['name']} made for model {f['model']}",
+    "endpoint.traffic_set": _traffic,
+    "predictions.logged": _predictions,
+    "labels.joined": _labels,
+    "labels.state_changed": lambda f: f"Labels of {f['endpoint']} {f['state']}: {f['reason']}",
+    "monitor.created": lambda f: (
+        f"Monitor {f['monitor']['name']} watches {f['monitor']['endpoint']}"
+    ),
+    "monitor.reference_set": lambda f: (
+        f"Monitor {f['monitor']} measures against {f['reference']['version']}"
+    ),
+    "monitor.window_evaluated": _window,
+    "alert.opened": _alert,
+    "alert.closed": lambda f: f"Alert on {f['monitor']} closed: {f['reason']}",
+    "gate.evaluated": _gates,
+    "release.moved": _release,
+    "retrain.decided": lambda f: f"Retraining for {f['endpoint']}: {f['reason']}",
+    "retrain.ended": lambda f: (
+        f"Challenger for {f['endpoint']}: {f['version'] or 'none'}, {f['outcome']}"
+    ),
+    "policy.set": lambda f: (
+        f"Policy of {f['policy']['endpoint']} set, model {f['policy']['model']}"
+    ),
+    "pipeline.started": lambda f: f"Pipeline {f['pipeline']} started, {len(f['steps'])} steps",
+    "pipeline.finished": lambda f: f"Pipeline {f['pipeline']} {f['state']}{_after(f['error'])}",
+    "step.finished": _step,
+    "study.created": lambda f: f"Study {f['study']} begun",
+    "trial.finished": _trial,
+}
+
+
+def known_kinds() -> tuple[str, ...]:
+    """Every kind that has a sentence."""
+    return tuple(_SENTENCES)

@@ -1,0 +1,1 @@
+"""Endpoints and their traffic, the request log, labels, and the runtime that answers."""

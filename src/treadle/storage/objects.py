@@ -1,0 +1,173 @@
+"""The object store in a folder, and the way to any object store by its URL."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from blake3 import blake3
+
+from treadle.kernel.digests import CHUNK_BYTES, digest_bytes
+from treadle.kernel.errors import Corrupt, InvalidInput, NotFound, Unavailable
+from treadle.storage.ports import ObjectInfo, ObjectStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DIGEST_LENGTH = 64
+
+
+class FolderObjectStore:
+    """Objects as files named by their digest; written aside, synced, then renamed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._drafts = folder / "drafts"
+        with _explained(folder):
+            self._drafts.mkdir(parents=True, exist_ok=True)
+
+    def put(self, stream: BinaryIO) -> ObjectInfo:
+        """Store all bytes of a stream and return their digest and size."""
+        with _explained(self._folder):
+            draft, info = spool(stream, folder=self._drafts)
+            try:
+                self._adopt(draft, info)
+            finally:
+                draft.unlink(missing_ok=True)
+        return info
+
+    def open(self, digest: str) -> BinaryIO:
+        """Open an object to read. Raises NotFound when it is gone, Corrupt when damaged."""
+        try:
+            raw = self._path(digest).open("rb")
+        except FileNotFoundError as error:
+            raise NotFound("object", digest) from error
+        return verified(raw, digest=digest)
+
+    def stat(self, digest: str) -> ObjectInfo | None:
+        """Return what is known of an object, or None when it is not there."""
+        try:
+            return ObjectInfo(digest, self._path(digest).stat().st_size)
+        except FileNotFoundError:
+            return None
+
+    def delete(self, digest: str) -> None:
+        """Remove an object; does nothing when it is not there."""
+        self._path(digest).unlink(missing_ok=True)
+
+    def iterate(self) -> Iterator[ObjectInfo]:
+        """Yield every object, in no promised order."""
+        for path in self._folder.glob("[0-9a-f][0-9a-f]/*"):
+            yield ObjectInfo(path.name, path.stat().st_size)
+
+    def presign(self, digest: str, *, seconds: int) -> str | None:  # noqa: ARG002 - a folder signs nothing
+        """Return None: a folder has no URLs that expire."""
+        return None
+
+    def _path(self, digest: str) -> Path:
+        check_digest(digest)
+        return self._folder / digest[:2] / digest
+
+    def _adopt(self, draft: Path, info: ObjectInfo) -> None:
+        target = self._path(info.digest)
+        if target.exists():
+            return
+        if not target.parent.exists():
+            target.parent.mkdir(exist_ok=True)
+            sync_folder(self._folder)
+        draft.replace(target)
+        sync_folder(target.parent)
+
+
+def put_bytes(store: ObjectStore, data: bytes) -> ObjectInfo:
+    """Store bytes that are already in memory."""
+    return store.put(io.BytesIO(data))
+
+
+def read_bytes(store: ObjectStore, digest: str) -> bytes:
+    """Read a whole object into memory, verified."""
+    with store.open(digest) as stream:
+        return stream.read()
+
+
+def spool(stream: BinaryIO, *, folder: Path) -> tuple[Path, ObjectInfo]:
+    """Write a stream to a synced draft file and say what it is; the caller removes the draft."""
+    handle, name = tempfile.mkstemp(dir=folder, prefix="draft-")
+    draft = Path(name)
+    hasher, size = blake3(), 0
+    try:
+        with os.fdopen(handle, "wb") as file:
+            while block := stream.read(CHUNK_BYTES):
+                hasher.update(block)
+                size += file.write(block)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    draft.chmod(0o444)
+    return draft, ObjectInfo(hasher.hexdigest(), size)
+
+
+def verified(raw: BinaryIO, *, digest: str) -> BinaryIO:
+    """Return a stream whose bytes were checked. Raises Corrupt when they are not the digest's."""
+    # Small objects are checked in memory; large ones are read twice, so memory stays bounded.
+    start = raw.read(CHUNK_BYTES)
+    if len(start) < CHUNK_BYTES:
+        raw.close()
+        _compare(digest_bytes(start), digest)
+        return io.BytesIO(start)
+    hasher = blake3(start)
+    while block := raw.read(CHUNK_BYTES):
+        hasher.update(block)
+    try:
+        _compare(hasher.hexdigest(), digest)
+    except Corrupt:
+        raw.close()
+        raise
+    raw.seek(0)
+    return raw
+
+
+def check_digest(digest: str) -> None:
+    """Raise InvalidInput unless a text has the form of a digest; keeps paths inside their root."""
+    if len(digest) != DIGEST_LENGTH or not all(c in "0123456789abcdef" for c in digest):
+        raise InvalidInput(f"{digest!r} is no digest.", hint="A digest is 64 hex digits.")
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable, as `rename` alone does not."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _compare(found: str, digest: str) -> None:
+    if found != digest:
+        raise Corrupt(
+            f"Object {digest[:12]}… is damaged: its bytes now have digest {found[:12]}….",
+            hint="Restore it from a copy; everything that uses it is named by treadle trace.",
+            digest=digest,
+            found=found,
+        )
+
+
+@contextlib.contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise Unavailable(
+            f"Cannot write objects in {folder}: {error.strerror or error}.",
+            hint="Free some space; nothing was lost, run it again."
+            if full
+            else "Check that the folder can be written.",
+        ) from error

@@ -1,0 +1,84 @@
+"""The seams of storage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+    from typing import BinaryIO
+
+    from treadle.storage.transaction import Transaction
+
+
+class MetadataStore(Protocol):
+    """Rows and events in SQL, in transactions.
+
+    **Thread safety**: may be shared by threads; a transaction belongs to the thread that began it.
+    **Joining**: `write` inside `write` of the same thread joins the outer transaction, so that a
+    verb that calls another stays one transaction; the outermost block commits. An error undoes the
+    block it leaves, facts included: all of it when nobody catches it. **Durability**: what `write`
+    has left without an error survives `kill -9`.
+    """
+
+    dialect: str
+    """`sqlite` or `postgresql`."""
+
+    def read(self) -> AbstractContextManager[Transaction]:
+        """Begin a consistent read; inside a `write` it sees what that has written."""
+        ...
+
+    def write(self) -> AbstractContextManager[Transaction]:
+        """Begin or join the write transaction; facts emitted in it are chained at its commit."""
+        ...
+
+    def migrate(self) -> None:
+        """Bring the schema to this version; does nothing when it is there already."""
+        ...
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        ...
+
+
+class ObjectInfo(msgspec.Struct, frozen=True):
+    """What a store knows of an object without reading it."""
+
+    digest: str
+    size_bytes: int
+
+
+class ObjectStore(Protocol):
+    """Bytes named by their BLAKE3 digest.
+
+    **Idempotence**: putting the same bytes twice stores them once. **Atomicity**: an object is
+    whole or absent, also after `kill -9`. **Integrity**: `open` raises Corrupt, before the last
+    byte is handed over, when the bytes are not those of the digest. Any thread may call any verb.
+    """
+
+    def put(self, stream: BinaryIO) -> ObjectInfo:
+        """Store all bytes of a stream and return their digest and size."""
+        ...
+
+    def open(self, digest: str) -> BinaryIO:
+        """Open an object to read. Raises NotFound when it is gone, Corrupt when damaged."""
+        ...
+
+    def stat(self, digest: str) -> ObjectInfo | None:
+        """Return what is known of an object, or None when it is not there."""
+        ...
+
+    def delete(self, digest: str) -> None:
+        """Remove an object; does nothing when it is not there."""
+        ...
+
+    def iterate(self) -> Iterator[ObjectInfo]:
+        """Yield every object, in no promised order."""
+        ...
+
+    def presign(self, digest: str, *, seconds: int) -> str | None:
+        """Return a URL that reads the object for a while, or None where there is no such thing."""
+        ...

@@ -1,0 +1,54 @@
+"""The one SQL schema; every noun's `store.py` declares its tables on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from sqlalchemy import BigInteger, Dialect, LargeBinary, MetaData, Text, TypeDecorator
+
+from treadle.kernel.digests import canonical_json
+
+if TYPE_CHECKING:
+    from sqlalchemy import RowMapping
+    from sqlalchemy.types import TypeEngine
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_N_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+Instant = BigInteger
+"""Microseconds UTC."""
+Name = Text
+Bytes = LargeBinary
+
+
+class Json(TypeDecorator[Any]):
+    """A column of canonical JSON text, the same on both dialects; plain values in and out."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        return None if value is None else canonical_json(value).decode()
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
+        return None if value is None else msgspec.json.decode(value)
+
+    def coerce_compared_value(self, op: Any, value: Any) -> TypeEngine[Any]:  # noqa: ARG002 - SQLAlchemy's signature
+        return Text()
+
+
+def plain(row: RowMapping) -> dict[str, Any]:
+    """Return a row as a dict whose keys are plain text.
+
+    Columns that SQL must quote (`name`, `end`) are called by a subclass of str, which msgspec does
+    not take for one.
+    """
+    return {str(name): value for name, value in row.items()}

@@ -1,0 +1,1 @@
+"""Contract suites: subclass one to test your own implementation of a seam."""

@@ -1,0 +1,1 @@
+"""Experiments and their runs: params, metrics, tags, inputs and artifacts of every execution."""

@@ -1,0 +1,144 @@
+"""Bad input and bad disks: a clear error, and nothing lost and nothing half-written."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import treadle
+from tests.cli.rows import rows_of, write_csv
+
+MAIN = "from treadle.cli import main; main()"
+
+
+def counts(home):
+    """What a home lists, after its log was checked."""
+    with treadle.connect(home) as client:
+        assert client.governance.verify().ok
+        return {
+            "versions": {
+                d.name: [v.ref for v in client.data.versions(d.name).items]
+                for d in client.data.datasets().items
+            },
+            "models": [(m.name, m.latest) for m in client.registry.models()],
+            "runs": client.tracking.search_runs(limit=1).total,
+        }
+
+
+def test_a_csv_with_a_broken_row_is_named_and_nothing_is_listed(cli, project):
+    before = counts(project / ".treadle")
+    (project / "broken.csv").write_text("a,b\n1,2\n3\n5,6\n")
+
+    said = cli("data", "commit", "broken.csv", "--name", "broken", cwd=project)
+
+    assert said.code == 1
+    assert "line 3: expected 2 fields, found 1" in said.err
+    assert counts(project / ".treadle") == before
+
+
+def test_a_project_whose_csv_broke_says_the_line_and_loses_nothing(cli, project):
+    before = counts(project / ".treadle")
+    with (project / "data" / "flights.csv").open("a") as file:
+        file.write("1,2\n")
+
+    said = cli("run", cwd=project)
+
+    assert said.code == 1
+    assert "flights.csv has 1 broken row: line 602" in said.err
+    assert counts(project / ".treadle") == before
+
+
+def test_a_home_below_a_file_is_explained_and_nothing_is_made(cli, csv, tmp_path):
+    said = cli("--home", csv / "home", "data")
+
+    assert said.code == 1
+    assert "Cannot write in" in said.err
+    assert "--home" in said.err
+    assert list(tmp_path.iterdir()) == [csv]
+
+
+def test_settings_that_are_wrong_are_named(cli, tmp_path):
+    (tmp_path / ".treadle").mkdir()
+    (tmp_path / ".treadle" / "settings.toml").write_text("prot = 80\n")
+
+    said = cli("status")
+
+    assert said.code == 1
+    assert "Did you mean 'port'?" in said.err
+
+
+def small_files(limit):
+    """Let the child write no file beyond some bytes, as a disk that is full would."""
+
+    def before_exec():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    return before_exec
+
+
+def on_a_full_disk(*words, cwd, limit):
+    return subprocess.run(
+        [sys.executable, "-c", MAIN, *words],
+        cwd=cwd,
+        preexec_fn=small_files(limit),
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+    )
+
+
+def test_a_disk_too_full_for_the_bytes_loses_nothing_and_the_same_command_then_works(cli, project):
+    before = counts(project / ".treadle")
+    rows = {name: values * 40 for name, values in rows_of().items()}
+    csv = write_csv(project / "more.csv", rows)
+    words = ("data", "commit", "more.csv", "--name", "more")
+
+    full = on_a_full_disk(*words, cwd=project, limit=csv.stat().st_size // 4)
+    left = list((project / ".treadle").rglob("*.draft*"))
+    after = counts(project / ".treadle")
+    again = cli(*words, cwd=project)
+
+    assert full.returncode == 1
+    assert "error: " in full.stderr
+    assert "Traceback" not in full.stderr
+    assert after == before
+    assert left == []
+    assert again.out.startswith("more@1  24,000 rows")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_a_disk_too_full_for_the_tables_loses_nothing_and_the_same_command_then_works(
+    cli, project, share
+):
+    """The database may grow by nothing, by a little, or not beyond its own size."""
+    before = counts(project / ".treadle")
+    size = (project / ".treadle" / "treadle.db").stat().st_size
+
+    full = on_a_full_disk("run", "--param", "seed=9", cwd=project, limit=int(size * share))
+    after = counts(project / ".treadle")
+    again = cli("run", "--param", "seed=9", cwd=project)
+
+    assert "Traceback" not in full.stderr, full.stderr
+    assert full.returncode in {0, 1}
+    assert after["models"] in (before["models"], [("late", 3)])
+    assert after["versions"] == before["versions"]
+    assert again.code == 0, again
+    assert counts(project / ".treadle")["models"] == [("late", 3)]
+
+
+FULL = {"report": ("report", "late", "--out"), "audit export": ("audit", "export")}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux alone has a full device")
+@pytest.mark.parametrize("words", FULL.values(), ids=FULL)
+def test_a_file_on_a_full_disk_is_explained(cli, seed, words):
+    said = cli(*words, "/dev/full", cwd=seed)
+
+    assert said.code == 1
+    assert "Cannot write /dev/full: No space left on device." in said.err

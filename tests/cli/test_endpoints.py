@@ -1,0 +1,82 @@
+"""`treadle endpoints`: who serves, stop, roll back."""
+
+from __future__ import annotations
+
+import pytest
+
+import treadle
+
+WHY = ("--reason", "wrong prices")
+
+
+@pytest.fixture
+def replaced(project):
+    """The project after its second version went live, without weeks of evidence."""
+    with treadle.connect(project / ".treadle") as client, client.app.store.write() as tx:
+        client.releases._promote(tx, client.releases.current("late"))
+    return project
+
+
+def test_an_endpoint_shows_who_serves_and_its_releases(cli, seed):
+    said = cli("endpoints", "show", "late", cwd=seed)
+
+    assert "late@1 live 100%, late@2 in shadow" in said.out
+    assert "all 3 gates passed" in said.out
+
+
+def test_a_release_is_stopped_after_a_yes_and_the_champion_stays(cli, project):
+    said = cli("endpoints", "stop", "late", *WHY, cwd=project, stdin="y\n")
+
+    assert "Stop late@2, in shadow on late?" in said.err
+    assert said.out == "stopped late@2; late@1 takes all traffic\n"
+    assert "wrong prices" in cli("endpoints", "show", "late", cwd=project).out
+
+
+def test_a_dry_run_stops_nothing(cli, project):
+    said = cli("endpoints", "stop", "late", *WHY, "--dry-run", cwd=project)
+
+    assert said.out.startswith("would stop late@2")
+    assert "late@2 in shadow" in cli("endpoints", cwd=project).out
+
+
+def test_a_no_stops_nothing(cli, project):
+    said = cli("endpoints", "stop", "late", *WHY, cwd=project, stdin="n\n")
+
+    assert said.code != 0
+    assert "late@2 in shadow" in cli("endpoints", cwd=project).out
+
+
+def test_without_a_release_there_is_nothing_to_stop(cli, project):
+    cli("endpoints", "stop", "late", *WHY, "--yes", cwd=project)
+
+    said = cli("endpoints", "stop", "late", *WHY, "--yes", cwd=project)
+
+    assert said.code == 1
+    assert "No release is under way on late." in said.err
+
+
+def test_the_first_version_cannot_be_rolled_back(cli, project):
+    said = cli("endpoints", "rollback", "late", *WHY, "--dry-run", cwd=project)
+
+    assert said.code == 1
+    assert "late has served nothing before late@1." in said.err
+
+
+def test_a_reason_must_be_given(cli, project):
+    assert cli("endpoints", "rollback", "late", "--yes", cwd=project).code == 2
+
+
+def test_a_rollback_says_who_comes_back_before_it_asks(cli, replaced):
+    dry = cli("endpoints", "rollback", "late", *WHY, "--dry-run", cwd=replaced)
+    done = cli("endpoints", "rollback", "late", *WHY, cwd=replaced, stdin="y\n")
+
+    assert dry.out == "would put late@1 back into service on late, in place of late@2\n"
+    assert "Put late@1 back into service on late, in place of late@2?" in done.err
+    assert done.out == "late@1 is live on late\n"
+    assert "late@1 live 100%" in cli("endpoints", cwd=replaced).out
+
+
+def test_a_rollback_as_json_is_its_release(cli, replaced):
+    said = cli("endpoints", "rollback", "late", *WHY, "--yes", "--json", cwd=replaced)
+
+    assert (said.json["candidate"], said.json["state"]) == ("late@1", "live")

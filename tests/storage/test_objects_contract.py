@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import obstore
+import pytest
+from obstore.store import S3Store
+
+from treadle.storage.objects import FolderObjectStore
+from treadle.storage.stores import open_objects
+from treadle.testing.stores import ObjectStoreContract
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from treadle.storage.ports import ObjectStore
+
+
+class TestFolder(ObjectStoreContract):
+    @pytest.fixture
+    def objects(self, tmp_path: Path) -> FolderObjectStore:
+        return FolderObjectStore(tmp_path)
+
+    @pytest.fixture
+    def damage(self, tmp_path: Path) -> Callable[[str, bytes], None]:
+        def overwrite(digest: str, data: bytes) -> None:
+            path = tmp_path / digest[:2] / digest
+            path.chmod(0o644)
+            path.write_bytes(data)
+
+        return overwrite
+
+
+class TestS3(ObjectStoreContract):
+    @pytest.fixture
+    def objects(self, s3_url: str) -> ObjectStore:
+        return open_objects(s3_url)
+
+    @pytest.fixture
+    def damage(self, s3_url: str) -> Callable[[str, bytes], None]:
+        bucket, prefix = s3_url.removeprefix("s3://").split("/")
+
+        def overwrite(digest: str, data: bytes) -> None:
+            obstore.put(S3Store(bucket, prefix=prefix), f"{digest[:2]}/{digest}", data)
+
+        return overwrite
