@@ -6,25 +6,34 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
+import msgspec
+
 from treadle.data.service import Data
+from treadle.exchange.service import Exchange
 from treadle.execution.service import Jobs
 from treadle.governance.service import Governance
 from treadle.kernel.clock import Clock, PlayedClock, SystemClock
-from treadle.kernel.errors import Unavailable
+from treadle.kernel.errors import NotFound, Unavailable
 from treadle.kernel.settings import Settings, load_settings
 from treadle.monitoring.notifiers import LogNotifier, WebhookNotifier
 from treadle.monitoring.service import Monitoring
+from treadle.monitoring.webhooks.service import Webhooks
 from treadle.pipelines.service import Pipelines
 from treadle.registry.service import Registry
+from treadle.registry.shelf import TrackingShelf
 from treadle.release.loop import Loop
 from treadle.release.service import Releases
 from treadle.serving.service import Serving
 from treadle.storage.keys import Signer
 from treadle.storage.log import EventLog
 from treadle.storage.metadata import open_metadata
+from treadle.storage.schemas import schema_url
 from treadle.storage.stores import open_objects
+from treadle.tracking.artifacts import Artifacts
 from treadle.tracking.capture import capture_process
+from treadle.tracking.facets import Facets
 from treadle.tracking.service import Tracking
+from treadle.tracking.views import Views
 from treadle.tuning.service import Tuning
 
 if TYPE_CHECKING:
@@ -92,9 +101,39 @@ class App:
         return Tracking(store=self.store, objects=self.objects)
 
     @cached_property
+    def artifacts(self) -> Artifacts:
+        """Files of runs, logged models and model versions."""
+        return Artifacts(
+            store=self.store,
+            objects=self.objects,
+            version_files=lambda version_id: self.registry.version_by_id(version_id).files,
+        )
+
+    @cached_property
+    def facets(self) -> Facets:
+        """Counts of runs by what they have."""
+        return Facets(store=self.store)
+
+    @cached_property
+    def views(self) -> Views:
+        """Saved views of the pages."""
+        return Views(store=self.store)
+
+    @cached_property
     def registry(self) -> Registry:
         """Models, versions, aliases."""
-        return Registry(store=self.store, objects=self.objects, signer=self.signer)
+        return Registry(
+            store=self.store,
+            objects=self.objects,
+            signer=self.signer,
+            shelf=TrackingShelf(self.tracking, artifacts=lambda: self.artifacts),
+            guard=self._needed_by,
+        )
+
+    @cached_property
+    def exchange(self) -> Exchange:
+        """What comes from other tools and goes to them."""
+        return Exchange(tracking=self.tracking, registry=self.registry, artifacts=self.artifacts)
 
     @cached_property
     def pipelines(self) -> Pipelines:
@@ -135,6 +174,11 @@ class App:
         )
 
     @cached_property
+    def webhooks(self) -> Webhooks:
+        """Addresses told of the registry."""
+        return Webhooks(store=self.store, signer=self.signer, hosts=self.settings.webhook_hosts)
+
+    @cached_property
     def governance(self) -> Governance:
         """Gates, lineage, time travel, audit."""
         return Governance(
@@ -173,6 +217,22 @@ class App:
             releases=self.releases,
         )
 
+    def tenant(self, name: str, *, may_make: bool = True) -> App:
+        """Open a tenant: a home of its own below this one, made at its first use if allowed.
+
+        Its rows are in a database file of its own, or in a schema `tenant_NAME` of PostgreSQL.
+        Raises InvalidInput for a name that cannot be one, NotFound where new ones are not allowed.
+        """
+        settings = self.settings.of_tenant(name)
+        may_make = may_make and self.settings.tenants == "open"
+        if not may_make and not settings.home.is_dir():
+            raise NotFound("tenant", name, hint="It may not be made here: see setting `tenants`.")
+        settings.home.mkdir(parents=True, exist_ok=True)
+        if self.settings.metadata_url.startswith("postgresql"):
+            url = schema_url(self.settings.metadata_url, f"tenant_{name}")
+            settings = msgspec.structs.replace(settings, metadata_url=url)
+        return App(settings)
+
     def close(self) -> None:
         """Let go of every connection."""
         if "store" in self.__dict__:
@@ -188,6 +248,15 @@ class App:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _needed_by(self, model: str, number: int | None) -> str:
+        """Say what still needs a model version, or any version of a model."""
+        for endpoint in self.serving.endpoints():
+            served = [v.version for v in endpoint.variants]
+            needed = endpoint.model == model if number is None else f"{model}@{number}" in served
+            if needed:
+                return f"endpoint {endpoint.name!r} answers with it"
+        return ""
 
     def _notifiers(self) -> tuple[Notifier, ...]:
         log = LogNotifier(self.home / "logs" / "alerts.jsonl")

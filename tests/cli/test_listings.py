@@ -31,12 +31,16 @@ FIELDS = {
     },
     "runs": {
         "id", "experiment", "name", "status", "parent_id", "actor", "started_at", "ended_at",
-        "params", "metrics", "tags", "inputs", "error",
+        "params", "metrics", "tags", "inputs", "error", "experiment_id", "user_id", "latest",
+        "lifecycle_stage", "deleted_at", "datasets", "model_inputs", "model_outputs",
     },
-    "models": {"name", "latest", "aliases", "created_at", "updated_at"},
+    "models": {
+        "name", "latest", "versions", "aliases", "created_at", "updated_at", "description", "tags",
+    },
     "models versions late": {
         "id", "model", "number", "run_id", "flavor", "files", "digest", "signature", "key_id",
-        "signed", "description", "metadata", "created_at", "actor",
+        "signed", "description", "metadata", "created_at", "actor", "sealing", "source",
+        "run_link", "logged_model_id", "status", "status_message", "stage", "updated_at", "tags",
     },
     "endpoints": {"name", "model", "variants", "revision", "created_at", "updated_at"},
 }  # fmt: skip

@@ -10,6 +10,7 @@ import pytest
 
 from tests.docs.pages import DOCS, Page
 from tests.docs.runner import environment
+from tests.mlflow.environments import peer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +50,9 @@ def set_up(request, tmp_path, monkeypatch):
             shutil.copytree(request.getfixturevalue("trained_project"), folder)
         else:
             folder.mkdir()
+        if "mlflow" in page.set_up:
+            # The reader's training code runs where MLflow is, and Treadle is not.
+            served["python train.py"] = f"{peer('newest') / 'python'} train.py"
         if "servers" in page.set_up:
             served["postgresql://app@db.example/treadle"] = request.getfixturevalue("postgres_url")
             served["s3://models/treadle"] = request.getfixturevalue("s3_url")

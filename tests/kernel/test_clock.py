@@ -95,3 +95,10 @@ def test_a_played_clock_is_not_read_half_made(tmp_path: Path) -> None:
     PlayedClock(tmp_path / "clock").set(3)
 
     assert follower.now() == 3
+
+
+@pytest.mark.parametrize(
+    ("instant", "written"), [(1 << 62, "9999-12-31"), (-(1 << 62), "0001-01-01")]
+)
+def test_an_instant_beyond_the_calendar_is_written_as_its_end(instant, written):
+    assert format_day(instant) == written

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,10 @@ from treadle.storage.objects import FolderObjectStore
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+# Keras reads it once, when it is imported; its own choice would be a framework that is not here.
+os.environ.setdefault("KERAS_BACKEND", "torch")
 
 
 @pytest.fixture

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import datetime as dt
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from treadle.errors import InvalidInput
-from treadle.registry.entities import Signature
+from treadle.registry.entities import Field, Signature
 from treadle.registry.signatures import conform, infer_inputs
 
 
@@ -168,3 +169,33 @@ def test_a_loaded_model_enforces_its_signature_and_answers_no_rows_with_none(sol
     np.testing.assert_array_equal(loaded.predict(swapped), [1.0, 2.0])
     with pytest.raises(InvalidInput, match="late@1 needs column 'temp'"):
         loaded.predict(numbers.select(["hour"]))
+
+
+def optional_temp():
+    marked = pa.field("temp", pa.float64(), metadata={"optional": "true"})
+    schema = pa.schema([pa.field("hour", pa.int64()), marked])
+    inputs = infer_inputs(pa.table([pa.array([1]), pa.array([0.5])], schema=schema))
+    return Signature(inputs=inputs, output="number")
+
+
+def test_a_column_that_is_marked_may_be_left_out_and_is_then_missing():
+    signature = optional_temp()
+
+    fitting = conform(pa.table({"hour": [1, 2]}), signature, whose="late@1")
+
+    assert [field.optional for field in signature.inputs] == [False, True]
+    assert fitting.to_pydict() == {"hour": [1, 2], "temp": [None, None]}
+    assert fitting.schema.types == [pa.int64(), pa.float64()]
+
+
+def test_a_misspelt_optional_column_is_not_taken_for_one_left_out():
+    table = pa.table({"hour": [1], "temps": [0.5]})
+
+    with pytest.raises(InvalidInput, match=r"no input 'temps'\. There is 'temp', which was not"):
+        conform(table, optional_temp(), whose="late@1")
+
+
+def test_a_column_that_is_not_optional_is_signed_as_it_always_was():
+    plain = Field(name="hour", type="int64")
+
+    assert msgspec.to_builtins(plain) == {"name": "hour", "type": "int64"}

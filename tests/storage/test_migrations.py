@@ -9,6 +9,12 @@ from treadle.storage.metadata import SqlMetadataStore
 from treadle.storage.migrations.write import declare_all, draft
 from treadle.storage.schema import metadata
 
+# SQLite does not tell what an index of an expression is of; PostgreSQL does, and is compared.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression"),
+    pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression"),
+]
+
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request, tmp_path):

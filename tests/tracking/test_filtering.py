@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 
 import pytest
+from sqlalchemy import text
 
 from treadle.kernel.errors import InvalidInput
 
@@ -27,7 +28,14 @@ def three(tracking, clock):
         ("", "abc"),
         ("metrics.loss < 0.2", "b"),
         ("metric.loss >= 0.1", "ab"),
-        ("metrics.loss != 0.1", "a"),
+        ("metrics.loss != 0.1", "ac"),
+        ("metrics.loss > 0.2 or tags.who like 'c'", "ac"),
+        ("not metrics.loss < 0.2", "ac"),
+        ("params.depth in ('2', '3') and attributes.status = 'FINISHED'", "ac"),
+        ("attributes.run_name ILIKE 'B'", "b"),
+        ("tags.`mlflow.runName` = 'b'", "b"),
+        ("params.never IS NULL", "abc"),
+        ("started_at > '2012-12-31' and duration < 1", "abc"),
         ("metrics.auc > 0", ""),
         ("params.depth = '2'", "ac"),
         ("params.depth != '2'", "b"),
@@ -47,14 +55,14 @@ def test_runs_are_found_by_what_they_logged(tracking, three, where, expected):
 @pytest.mark.parametrize(
     ("where", "says"),
     [
-        ("metrc.loss < 1", "Did you mean 'metrics'?"),
+        ("metrc.loss < 1", "Did you mean 'metric'?"),
         ("loss < 1", "metrics.NAME"),
         ("metrics = 1", "cannot ask for 'metrics'"),
         ("status.x = 'a'", "cannot ask for 'status.x'"),
         ("metrics.loss = 'low'", "Leave the quotes out"),
         ("params.depth = 2", "params.depth = '2'"),
-        ("params.depth < '2'", "= and != only"),
-        ("metrics.loss", "character 1"),
+        ("params.depth < '2'", "not by <"),
+        ("metrics.loss", "character 13"),
     ],
 )
 def test_a_filter_that_asks_for_nothing_known_is_explained(solo, where, says):
@@ -80,7 +88,7 @@ def test_runs_are_counted_by_status(tracking, three):
 
     counts = tracking.run_counts()
 
-    assert counts == {"running": 1, "finished": 2, "failed": 1, "killed": 0}
+    assert counts == {"running": 1, "scheduled": 0, "finished": 2, "failed": 1, "killed": 0}
     assert tracking.run(running.id).status == "running"
 
 
@@ -104,3 +112,35 @@ def test_pages_by_a_metric_join_where_runs_without_it_begin(tracking, three, ord
 
     assert [run for page in pages for run in page] == list(whole)
     assert {run.name for run in whole[2:]} == {"c", "unmeasured"}
+
+
+def test_long_texts_that_begin_alike_are_told_apart(tracking):
+    for name in ("a", "b"):
+        run = tracking.start_run(experiment="late", name=name)
+        tracking.log(run.id, params={"long": "x" * 300 + name})
+
+    found = tracking.search_runs(where=f"params.long = '{'x' * 300}b'")
+
+    assert [run.name for run in found.items] == ["b"]
+
+
+def test_ilike_is_blind_to_the_case_of_ascii_letters_alone(tracking):
+    for name in ("É1", "é2", "E3", "e4"):
+        tracking.start_run(experiment="late", name=name)
+
+    def found(pattern):
+        return {run.name for run in tracking.search_runs(where=f"name ILIKE '{pattern}'").items}
+
+    assert (found("É%"), found("é%"), found("E%")) == ({"É1"}, {"é2"}, {"E3", "e4"})
+
+
+def test_names_order_by_their_bytes_whatever_the_collation_of_the_database(tracking, store):
+    if store.dialect == "postgresql":
+        with store.write() as tx:
+            tx.execute(text('ALTER TABLE runs ALTER COLUMN name TYPE text COLLATE "en-x-icu"'))
+    for name in ("b", "B", "a", "É", "Z"):
+        tracking.start_run(experiment="late", name=name)
+
+    found = tracking.search_runs(order_by="name")
+
+    assert [run.name for run in found.items] == ["B", "Z", "a", "b", "É"]

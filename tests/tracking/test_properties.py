@@ -27,9 +27,9 @@ def flat(sent):
     return [point for batch in sent for point in batch]
 
 
-def rank(point: MetricPoint) -> tuple[int, int, bool, float]:
+def rank(point: MetricPoint) -> tuple[int, int, float, bool]:
     nan = math.isnan(point.value)
-    return point.step, point.at, not nan, 0.0 if nan else point.value
+    return point.step, point.at, 0.0 if nan else point.value, nan
 
 
 def latest_of(sent: list[MetricPoint]) -> dict[str, str]:

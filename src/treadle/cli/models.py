@@ -1,4 +1,4 @@
-"""`treadle models`: list models and their versions, or show a version."""
+"""`treadle models`: list models and their versions, show or change one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ import click
 
 from treadle.cli.group import Listing
 from treadle.cli.home import client_of
+from treadle.cli.model_changes import (
+    alias_command,
+    delete_command,
+    describe_command,
+    rename_command,
+    tag_command,
+)
 from treadle.cli.output import (
     cut,
     json_option,
@@ -33,7 +40,7 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_context
 def command(ctx: click.Context, *, limit: int, offset: int, as_json: bool) -> None:
-    """List models with their aliases; list versions, or show one.
+    """List models with their aliases; list versions; show, tag, rename or delete one.
 
     A version is written NAME (the newest), NAME@3 or NAME@champion.
     """
@@ -91,6 +98,9 @@ def show(ctx: click.Context, *, ref: str, as_json: bool) -> None:
             ("flavor", version.flavor),
             ("created", f"{when_utc(version.created_at)} by {version.actor}"),
             ("run", version.run_id),
+            ("source", version.source or None),
+            ("stage", None if version.stage == "none" else version.stage),
+            *((f"tag {key}", value) for key, value in version.tags.items()),
             ("signed by", f"{version.key_id} (checked)"),
             ("digest", version.digest),
             *(("file", f"{f.path}  {size(f.size_bytes)}  {f.digest}") for f in version.files),
@@ -103,6 +113,10 @@ def show(ctx: click.Context, *, ref: str, as_json: bool) -> None:
             ),
         ]
     )
+
+
+for change in (alias_command, tag_command, describe_command, rename_command, delete_command):
+    command.add_command(change)
 
 
 def _aliases(aliases: dict[str, int]) -> str:

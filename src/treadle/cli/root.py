@@ -26,6 +26,9 @@ COMMANDS = {
     "models": ("treadle.cli.models", "List models and versions, or show one."),
     "endpoints": ("treadle.cli.endpoints", "List endpoints, show one, stop or roll back."),
     "alerts": ("treadle.cli.alerts", "List what monitors found to have really moved."),
+    "import": ("treadle.cli.imports", "Bring in what MLflow or TensorBoard has kept."),
+    "export": ("treadle.cli.exports", "Write what is here for MLflow or TensorBoard."),
+    "gc": ("treadle.cli.run_changes", "Remove for good what was deleted."),
     "trace": ("treadle.cli.trace", "Follow a prediction back to the files it was made from."),
     "at": ("treadle.cli.at", "Say who served an endpoint at a time, and why."),
     "audit": ("treadle.cli.audit", "Check, seal or export the event log."),
@@ -35,6 +38,7 @@ COMMANDS = {
 _GROUPS = (
     ("Start", ("demo", "init", "up", "status")),
     ("Work", ("run", "runs", "data", "models", "endpoints", "alerts")),
+    ("Keep", ("import", "export", "gc")),
     ("Ask", ("trace", "at", "audit", "report")),
 )
 
@@ -55,7 +59,7 @@ class LazyGroup(Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
-        """Write the commands in three groups, without importing any of them."""
+        """Write the commands in groups, without importing any of them."""
         for title, names in _GROUPS:
             with formatter.section(title):
                 formatter.write_dl([(name, COMMANDS[name][1]) for name in names])

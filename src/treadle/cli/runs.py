@@ -19,6 +19,7 @@ from treadle.cli.output import (
     when,
     when_utc,
 )
+from treadle.cli.run_changes import delete_command, restore_command
 
 if TYPE_CHECKING:
     from treadle.tracking.entities import Run
@@ -113,6 +114,10 @@ def show(ctx: click.Context, *, run_id: str, as_json: bool) -> None:
             *(("artifact", f"{a.path} ({size(a.size_bytes)})") for a in artifacts),
         ]
     )
+
+
+command.add_command(delete_command)
+command.add_command(restore_command)
 
 
 def _row(run: Run, *, first: str) -> tuple[object, ...]:

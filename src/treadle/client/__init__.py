@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 from functools import cached_property
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from treadle.app import App, open_app
+from treadle.client.local import LocalRuns
+from treadle.client.remote import RemoteRuns
+from treadle.client.runs import ActiveRun, UnsentWarning
+from treadle.client.tracker import RunList, Tracker
+from treadle.client.wire import Wire
 from treadle.governance.report import write_report
 from treadle.kernel.clock import PlayedClock
 from treadle.kernel.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from treadle.data.service import Data
+    from treadle.exchange.service import Exchange
     from treadle.governance.service import Governance
     from treadle.monitoring.service import Monitoring
     from treadle.pipelines.service import Pipelines
@@ -24,119 +28,92 @@ if TYPE_CHECKING:
     from treadle.release.service import Releases
     from treadle.serving.service import Serving
     from treadle.storage.log import EventLog
-    from treadle.tracking.entities import Artifact
     from treadle.tracking.service import Tracking
     from treadle.tuning.service import Tuning
 
-
-class ActiveRun:
-    """A run that is being logged to; made by `Client.run`."""
-
-    def __init__(self, run_id: str, *, tracking: Tracking) -> None:
-        self.id = run_id
-        self._tracking = tracking
-
-    def log(self, *, step: int = 0, **metrics: float) -> None:
-        """Log metrics at a step: `run.log(loss=0.3, step=1)`."""
-        self._tracking.log(self.id, metrics=metrics, step=step)
-
-    def params(self, **values: object) -> None:
-        """Log params; each can be written once."""
-        self._tracking.log(self.id, params={k: str(v) for k, v in values.items()})
-
-    def tags(self, **values: object) -> None:
-        """Set tags."""
-        self._tracking.log(self.id, tags={k: str(v) for k, v in values.items()})
-
-    def artifact(self, path: str, data: bytes | Path) -> Artifact:
-        """Keep a file with the run."""
-        return self._tracking.log_artifact(self.id, path, data)
+__all__ = ["ActiveRun", "Client", "RemoteClient", "RunList", "UnsentWarning", "connect"]
 
 
-class Client:
+class Client(Tracker):
     """A home and its nouns: `client.data.commit(…)`, `client.registry.load("late@champion")`."""
 
     def __init__(self, app: App) -> None:
+        super().__init__(LocalRuns(app))
         self._app = app
-        self.home = app.home
 
     @property
     def app(self) -> App:
         """The composition beneath; for who serves its pages."""
         return self._app
 
+    @property
+    def home(self) -> Path:
+        """The folder of the state."""
+        return self.app.home
+
     def now(self) -> int:
         """Return the present instant (µs) by the project's clock."""
-        return self._app.clock.now()
+        return self._place.now()
 
     @cached_property
     def data(self) -> Data:
         """Datasets, versions, contracts."""
-        return self._app.data
+        return self.app.data
 
     @cached_property
     def tracking(self) -> Tracking:
         """Experiments and runs."""
-        return self._app.tracking
+        return self.app.tracking
 
     @cached_property
     def registry(self) -> Registry:
         """Models, versions, aliases."""
-        return self._app.registry
+        return self.app.registry
+
+    @cached_property
+    def exchange(self) -> Exchange:
+        """What comes from other tools and goes to them."""
+        return self.app.exchange
 
     @cached_property
     def pipelines(self) -> Pipelines:
         """Cached graphs of steps."""
-        return self._app.pipelines
+        return self.app.pipelines
 
     @cached_property
     def tuning(self) -> Tuning:
         """Studies and trials."""
-        return self._app.tuning
+        return self.app.tuning
 
     @cached_property
     def serving(self) -> Serving:
         """Endpoints, traffic, predictions, labels."""
-        return self._app.serving
+        return self.app.serving
 
     @cached_property
     def monitoring(self) -> Monitoring:
         """Monitors, windows, alerts."""
-        return self._app.monitoring
+        return self.app.monitoring
 
     @cached_property
     def governance(self) -> Governance:
         """Gates, lineage, time travel, audit."""
-        return self._app.governance
+        return self.app.governance
 
     @cached_property
     def releases(self) -> Releases:
         """Candidates on their way."""
-        return self._app.releases
+        return self.app.releases
 
     @cached_property
     def loop(self) -> Loop:
         """The loop of every endpoint."""
-        return self._app.loop
+        return self.app.loop
 
     @cached_property
     def log(self) -> EventLog:
         """The event log."""
-        return self._app.log
-
-    @contextlib.contextmanager
-    def run(
-        self, name: str = "", *, experiment: str = "default", params: Mapping[str, object] = {}
-    ) -> Iterator[ActiveRun]:
-        """Track what the block does as a run; an error in it marks the run failed."""
-        texts = {k: str(v) for k, v in params.items()}
-        run = self.tracking.start_run(experiment=experiment, name=name, params=texts)
-        try:
-            yield ActiveRun(run.id, tracking=self.tracking)
-        except BaseException as error:
-            self.tracking.end_run(run.id, status="failed", error=f"{type(error).__name__}: {error}")
-            raise
-        self.tracking.end_run(run.id)
+        return self.app.log
 
     def report(self, endpoint: str) -> str:
         """Return everything about an endpoint as one HTML document that opens offline."""
@@ -151,7 +128,7 @@ class Client:
 
     def replay_to(self, instant: int) -> None:
         """Move the clock of a home that replays the past (`clock = "played"` in its settings)."""
-        clock = self._app.clock
+        clock = self.app.clock
         if not isinstance(clock, PlayedClock):
             raise InvalidInput(
                 f"{self.home} lives in the present.",
@@ -159,20 +136,29 @@ class Client:
             )
         clock.set(instant)
 
-    def close(self) -> None:
-        """Let go of every connection."""
-        self._app.close()
 
-    def __enter__(self) -> Self:
-        return self
+class RemoteClient(Client):
+    """A client of a server: it tracks runs there. The other nouns are used where the home is."""
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __init__(self, url: str) -> None:
+        Tracker.__init__(self, RemoteRuns(Wire(url)))
+        self.url = url
+
+    @property
+    def app(self) -> App:
+        """Nothing of a home is here: raises InvalidInput."""
+        raise InvalidInput(
+            f"{self.url} is a server; a client of it only tracks runs.",
+            hint="For everything else open the home itself: treadle.connect(FOLDER).",
+        )
 
 
 def connect(home: str | Path | None = None) -> Client:
     """Open a home: the given folder, else `TREADLE_HOME`, else `.treadle` here; made on first use.
 
-    Metadata and objects may live elsewhere (`TREADLE_METADATA_URL`, `TREADLE_OBJECTS_URL`).
+    Metadata and objects may live elsewhere (`TREADLE_METADATA_URL`, `TREADLE_OBJECTS_URL`). The
+    URL of a server (`http://…`) gives a client that tracks runs there.
     """
+    if isinstance(home, str) and home.startswith(("http://", "https://")):
+        return RemoteClient(home)
     return Client(open_app(home))

@@ -14,8 +14,13 @@ if TYPE_CHECKING:
     from treadle.pipelines.service import Pipelines
     from treadle.registry.service import Registry
     from treadle.serving.service import Serving
-    from treadle.tracking.entities import Run
+    from treadle.tracking.entities import LoggedDataset, Run
     from treadle.tracking.service import Tracking
+
+
+SOURCE_SHOWN = 200
+# Who captured it: we, or MLflow's client.
+COMMITS = ("treadle.code.commit", "mlflow.source.git.commit")
 
 
 class Lineage:
@@ -59,7 +64,8 @@ class Lineage:
         version = self._registry.version(ref)
         origin = self._of_run(version.run_id) if version.run_id else ()
         files = tuple(Node(kind="file", name=f.path, digest=f.digest) for f in version.files)
-        signed = f"signed by {version.key_id}"
+        source = f", from {version.source}" if version.source else ""
+        signed = f"signed by {version.key_id}{source}"
         return Node(
             kind="model version",
             name=version.ref,
@@ -91,9 +97,12 @@ class Lineage:
         origin = (
             (self._of_pipeline_run(pipeline_run),)
             if pipeline_run
-            else tuple(self._of_input(run, i) for i in range(len(run.inputs)))
+            else (
+                *(self._of_input(run, i) for i in range(len(run.inputs))),
+                *(_of_logged(d) for d in run.datasets if not _is_ours(run, d)),
+            )
         )
-        commit = run.tags.get("treadle.code.commit", "")
+        commit = next((run.tags[key] for key in COMMITS if run.tags.get(key)), "")
         detail = f"{run.experiment}: {run.name}{f', code {commit[:12]}' if commit else ''}"
         return (Node(kind="run", name=run.id, detail=detail, made_from=origin),)
 
@@ -111,3 +120,13 @@ class Lineage:
         datasets = tuple(self.of_dataset(ref) for ref in step.datasets)
         detail = "from cache" if step.cached else step.state
         return Node(kind="step", name=step.step, detail=detail, digest=step.key, made_from=datasets)
+
+
+def _of_logged(dataset: LoggedDataset) -> Node:
+    """Return data that a client said a run has used, which is no dataset version of ours."""
+    detail = f"{dataset.source_type} {dataset.source}".strip()[:SOURCE_SHOWN]
+    return Node(kind="file", name=dataset.name, digest=dataset.digest, detail=detail)
+
+
+def _is_ours(run: Run, dataset: LoggedDataset) -> bool:
+    return any(item.kind == "dataset" and item.digest == dataset.digest for item in run.inputs)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 DAY_US = 86_400_000_000
 HOUR_US = 3_600_000_000
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_FIRST = (dt.datetime.min.replace(tzinfo=dt.UTC) - _EPOCH) // dt.timedelta(microseconds=1)
+_LAST = (dt.datetime.max.replace(tzinfo=dt.UTC) - _EPOCH) // dt.timedelta(microseconds=1)
 
 
 class Clock(Protocol):
@@ -113,5 +115,8 @@ def format_day(instant: int) -> str:
 
 
 def as_datetime(instant: int) -> dt.datetime:
-    """Return an instant as an aware datetime in UTC."""
-    return _EPOCH + dt.timedelta(microseconds=instant)
+    """Return an instant as an aware datetime in UTC; beyond the calendar, as its nearest end.
+
+    A client that takes nanoseconds for milliseconds logs such instants.
+    """
+    return _EPOCH + dt.timedelta(microseconds=min(max(instant, _FIRST), _LAST))

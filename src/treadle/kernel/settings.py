@@ -7,6 +7,7 @@ Each setting `x` is read from `TREADLE_X`. The home is `--home`, else `TREADLE_H
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PREFIX = "TREADLE_"
+_TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,49}")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,6 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     `workers`: worker processes that `treadle up` keeps.
     `webhooks`: addresses told of every alert, as JSON.
     `webhook_hosts`: hosts that webhooks may go to; any other is refused.
+    `tenants`: `open` makes a tenant (`/t/NAME`) at its first use, `closed` serves those there are.
     `home`: the folder of the state.
     """
 
@@ -46,6 +49,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     workers: int = 1
     webhooks: tuple[str, ...] = ()
     webhook_hosts: tuple[str, ...] = ()
+    tenants: Literal["open", "closed"] = "open"
     home: Path = Path(".treadle")
 
     def where_metadata(self) -> str:
@@ -55,6 +59,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def where_objects(self) -> str:
         """Return the objects URL: a folder in the home unless one is set."""
         return self.objects_url or (self.home / "objects").resolve().as_uri()
+
+    def of_tenant(self, name: str) -> Settings:
+        """Return the settings of a tenant: a home below this one, objects below these.
+
+        Raises InvalidInput for a name that cannot be a folder's, a schema's and part of a URL.
+        """
+        if not _TENANT.fullmatch(name):
+            raise InvalidInput(
+                f"{name[:100]!r} cannot name a tenant.",
+                hint="Use 1 to 50 small letters, digits, `-` and `_`, a letter or digit first.",
+            )
+        below = f"tenants/{name}"
+        objects = f"{self.objects_url.rstrip('/')}/{below}" if self.objects_url else ""
+        home = self.home / below
+        return msgspec.structs.replace(self, home=home, metadata_url="", objects_url=objects)
 
 
 def find_home(home: str | Path | None = None, *, env: Mapping[str, str] | None = None) -> Path:

@@ -7,16 +7,22 @@ import tempfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
 from treadle.data.entities import FileEntry
-from treadle.kernel.errors import Corrupt, InvalidInput, NotFound, TreadleError
+from treadle.kernel.errors import Corrupt, InvalidInput, NotFound, Refused, TreadleError
 from treadle.registry.entities import Signature
+from treadle.registry.loaded import LoadedModel
+from treadle.registry.mlflow_format.foreign import load_folder
+from treadle.registry.mlflow_format.writing import mlflow_files
 from treadle.registry.signatures import conform, infer_inputs
 from treadle.storage.objects import put_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy.typing as npt
 
     from treadle.registry.entities import ModelVersion
@@ -27,8 +33,10 @@ MODEL_FOLDER = "model"
 INPUTS = "example/inputs.arrow"
 ANSWERS = "example/answers.npy"
 EXAMPLE_ROWS = 10
-# Far below what a lost field does to an answer, above the noise of summing in threads.
+# Far below what a lost field does to an answer, above the noise of summing in threads; what
+# computes in single precision (a flavor remembers that) has some hundred steps of its own noise.
 RELATIVE, ABSOLUTE = 1e-6, 1e-9
+SINGLE_RELATIVE, SINGLE_ABSOLUTE = 1e-4, 1e-6
 
 
 def pack(
@@ -45,7 +53,8 @@ def pack(
     with tempfile.TemporaryDirectory(prefix="treadle-model-") as name:
         folder = Path(name)
         remembered = flavor.save(model, folder=folder)
-        _check_twin(flavor.load(folder), asked, answers, flavor=flavor)
+        again = flavor.predict(flavor.load(folder), asked)
+        _check_twin(answers, again, remembered=remembered)
         files = [
             _put(
                 objects, f"{MODEL_FOLDER}/{path.relative_to(folder).as_posix()}", path.read_bytes()
@@ -53,10 +62,11 @@ def pack(
             for path in sorted(folder.rglob("*"))
             if path.is_file()
         ]
-    files += [
-        _put(objects, INPUTS, _table_bytes(asked)),
-        _put(objects, ANSWERS, _array_bytes(answers)),
-    ]
+    beside = {INPUTS: _table_bytes(asked), ANSWERS: _array_bytes(answers)}
+    beside |= mlflow_files(
+        flavor.name, signature=signature, remembered=remembered, files=files, example=asked
+    )
+    files += [_put(objects, path, data) for path, data in beside.items()]
     return signature, tuple(files), remembered
 
 
@@ -79,6 +89,29 @@ def unpack(version: ModelVersion, *, flavor: ModelFlavor, objects: ObjectStore) 
         now=flavor.predict(model, pa.ipc.open_file(inputs).read_all()),
     )
     return model
+
+
+def unpack_foreign(version: ModelVersion, *, objects: ObjectStore, trust: bool) -> LoadedModel:
+    """Load a version that MLflow's client saved; see `mlflow_format.foreign` for what is refused.
+
+    What is loaded knows more of its signature than its files said; its version says so.
+    """
+    if not version.files:
+        raise Refused(
+            f"{version.ref} is only a link to {version.source!r}, which is not followed here.",
+            hint="Log the model to this server, or register it by Treadle's client.",
+        )
+    with tempfile.TemporaryDirectory(prefix="treadle-model-") as name:
+        folder = Path(name)
+        for file in version.files:
+            target = folder.joinpath(*PurePosixPath(file.path).parts)
+            if not target.resolve().is_relative_to(folder.resolve()):
+                raise Corrupt(f"{version.ref} has a file {file.path!r} outside of its folder.")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(read_file(version, file, objects=objects))
+        found = load_folder(folder, ref=version.ref, trust=trust)
+    described = msgspec.structs.replace(version, signature=found.signature)
+    return LoadedModel(described, model=found.model, flavor=found.flavor)
 
 
 def read_file(version: ModelVersion, file: FileEntry, *, objects: ObjectStore) -> bytes:
@@ -115,10 +148,12 @@ def _first_answers(
 
 
 def _check_twin(
-    twin: object, asked: pa.Table, answers: npt.NDArray[np.float64], *, flavor: ModelFlavor
+    answers: npt.NDArray[np.float64],
+    again: npt.NDArray[np.float64],
+    *,
+    remembered: Mapping[str, Any],
 ) -> None:
-    again = flavor.predict(twin, asked)
-    if not _same(again, answers):
+    if not _same(again, answers, remembered=remembered):
         raise InvalidInput(
             "The model answers its example differently after it was saved and loaded.",
             hint="Fix its seed, or keep in it all that its answer depends on.",
@@ -130,7 +165,7 @@ def _check_twin(
 def _check_answers(
     version: ModelVersion, *, was: npt.NDArray[np.float64], now: npt.NDArray[np.float64]
 ) -> None:
-    if not _same(was, now):
+    if not _same(was, now, remembered=version.metadata):
         saved_with = version.metadata.get("libraries", {})
         listed = ", ".join(f"{name} {number}" for name, number in saved_with.items())
         raise Corrupt(
@@ -140,9 +175,16 @@ def _check_answers(
         )
 
 
-def _same(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> bool:
+def _same(
+    one: npt.NDArray[np.float64],
+    other: npt.NDArray[np.float64],
+    *,
+    remembered: Mapping[str, Any],
+) -> bool:
+    single = remembered.get("precision") == "float32"
+    relative, absolute = (SINGLE_RELATIVE, SINGLE_ABSOLUTE) if single else (RELATIVE, ABSOLUTE)
     return one.shape == other.shape and np.allclose(
-        one, other, rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True
+        one, other, rtol=relative, atol=absolute, equal_nan=True
     )
 
 

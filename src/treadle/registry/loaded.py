@@ -30,7 +30,10 @@ class LoadedModel:
         Columns may come in any order and numbers in any type that loses nothing. Raises
         InvalidInput naming the column that is missing, unknown or of a wrong type.
         """
-        fitting = conform(table, self.version.signature, whose=self.version.ref)
+        signature = self.version.signature
+        # A model of MLflow's that was logged without a signature takes what it takes.
+        known = bool(signature.inputs)
+        fitting = conform(table, signature, whose=self.version.ref) if known else table
         if fitting.num_rows == 0:
             return np.empty(0, dtype=np.float64)
         return self._flavor.predict(self.model, fitting)

@@ -39,7 +39,8 @@ CASTS: dict[FieldType, frozenset[FieldType]] = {
 def infer_inputs(example: pa.Table) -> tuple[Field, ...]:
     """Return the input columns of a model from an example of its table.
 
-    Raises InvalidInput for a table without columns or rows, and for a column of no known type.
+    A column whose Arrow field has the metadata `optional: true` may be left out later. Raises
+    InvalidInput for a table without columns or rows, and for a column of no known type.
     """
     if example.num_rows == 0 or example.num_columns == 0:
         raise InvalidInput(
@@ -60,7 +61,13 @@ def conform(table: pa.Table, signature: Signature, *, whose: str) -> pa.Table:
     if table.schema.equals(wanted):
         return table
     _check_columns(table, signature, whose=whose)
-    columns = [_cast(table.column(f.name), f, whose=whose) for f in signature.inputs]
+    given = frozenset(table.column_names)
+    columns = [
+        _cast(table.column(f.name), f, whose=whose)
+        if f.name in given
+        else pa.nulls(table.num_rows, ARROW[f.type])
+        for f in signature.inputs
+    ]
     return pa.table(columns, schema=wanted)
 
 
@@ -78,7 +85,8 @@ def _field(field: pa.Field) -> Field:
             column=field.name,
             found=str(field.type),
         )
-    return Field(name=field.name, type=kind)
+    optional = (field.metadata or {}).get(b"optional") == b"true"
+    return Field(name=field.name, type=kind, optional=optional)
 
 
 def _kind(arrow: pa.DataType) -> FieldType | None:
@@ -100,7 +108,8 @@ def _check_columns(table: pa.Table, signature: Signature, *, whose: str) -> None
     given = table.column_names
     _check_unique(given, whose=f"The table for {whose}")
     expected = {field.name: field.type for field in signature.inputs}
-    missing = [name for name in expected if name not in given]
+    optional = {field.name for field in signature.inputs if field.optional}
+    missing = [name for name in expected if name not in given and name not in optional]
     extra = [name for name in given if name not in expected]
     if missing:
         raise InvalidInput(
@@ -113,7 +122,8 @@ def _check_columns(table: pa.Table, signature: Signature, *, whose: str) -> None
     if extra:
         raise InvalidInput(
             f"{whose} has no input {extra[0]!r}.",
-            hint=f"Leave out {_some(extra)}; its inputs are {_some(expected)}.",
+            hint=_near_input(extra[0], optional - set(given))
+            or f"Leave out {_some(extra)}; its inputs are {_some(expected)}.",
             column=extra[0],
             expected=None,
             found=str(table.schema.field(extra[0]).type),
@@ -157,6 +167,11 @@ def _check_unique(names: list[str], *, whose: str) -> None:
 def _near(name: str, known: Iterable[str]) -> str:
     close = near_misses(name, known)
     return f"Found {close[0]!r}; is that it?" if close else ""
+
+
+def _near_input(name: str, known: Iterable[str]) -> str:
+    close = near_misses(name, known)
+    return f"There is {close[0]!r}, which was not given; is that it?" if close else ""
 
 
 def _some(names: Iterable[str]) -> str:

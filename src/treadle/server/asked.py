@@ -23,8 +23,9 @@ BODY_MOST_BYTES = 32 << 20
 
 
 def app_of(request: Request) -> App:
-    """Return the services of the home this server answers for."""
-    app: App = request.app.state.treadle
+    """Return the services of the home this request is for."""
+    # Who answers before the router, or for another home, has named it in the scope.
+    app: App = request.scope.get("treadle") or request.app.state.treadle
     return app
 
 
@@ -85,7 +86,7 @@ def body_of(request: Request, raw: bytes, kind: type[T]) -> T:
         )
     try:
         return msgspec.json.decode(raw, type=kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:  # the latter: nested thousandfold
         raise InvalidInput(f"The body cannot be read: {error}.") from error
 
 

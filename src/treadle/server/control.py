@@ -14,9 +14,11 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
 from treadle.kernel.errors import Refused, TreadleError, Unavailable
-from treadle.server import api
+from treadle.server import api, openapi
 from treadle.server.errors import on_bug, on_error, on_http_error
 from treadle.server.guard import LOOPBACK_NAMES, Guard
+from treadle.server.mlflow import mlflow_door
+from treadle.server.tenants import Tenants
 from treadle.server.ui import routes as pages
 from treadle.server.ui.chain import ChainWatch
 from treadle.server.ui.live import LiveFeed
@@ -36,9 +38,9 @@ STOP_S = 3
 def control_app(
     app: App, *, live: LiveFeed | None = None, inference_url: Callable[[], str] | None = None
 ) -> Guard:
-    """Return the web application of a home: pages, JSON API, live events, behind the guard."""
+    """Return the web application of a home: pages, both APIs, live events, behind the guard."""
     made = Starlette(
-        routes=[*api.routes(), *pages.routes()],
+        routes=[*api.routes(), openapi.ROUTE, *pages.routes()],
         exception_handlers={
             TreadleError: on_error,
             HTTPException: on_http_error,
@@ -51,7 +53,7 @@ def control_app(
     made.state.chain = ChainWatch(app.log)
     made.state.inference_url = inference_url or (lambda: _expected_inference(app))
     # Around all of it, so that also the answer to a bug carries the policy.
-    return Guard(made)
+    return Guard(Tenants(mlflow_door(made, app), app))
 
 
 class ControlServer:

@@ -91,7 +91,12 @@ def _answer(
         answer = json_answer({"error": body}, status=status)
     else:
         failure = Failure(
-            status=status, message=body.message, hint=body.hint, near=near, traceback=lines
+            status=status,
+            message=body.message,
+            hint=body.hint,
+            near=near,
+            traceback=lines,
+            root=request.scope.get("root_path", ""),
         )
         answer = HTMLResponse(failure_page(failure), status_code=status)
     answer.headers.update(headers or {})

@@ -59,22 +59,20 @@ class Guard:
 
 def complaint(method: str, headers: Mapping[str, str]) -> Refused | None:
     """Say why a request is refused, or None."""
-    host = headers.get("host", "")
+    host = headers.get("host", "").lower()
     if host_name(host) not in LOOPBACK_NAMES:
         return Refused(
             f"This address answers to this machine's own name, not to {host[:100]!r}.",
             hint="Open it as http://127.0.0.1 or http://localhost.",
         )
-    if method in SAFE_METHODS:
-        return None
     origin = headers.get("origin")
-    foreign = origin is not None and urlsplit(origin).netloc != host
-    if foreign or headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
-        return Refused(
-            "A page of another site may not change anything here.",
-            hint="Send the request from a program, or from a page of this address.",
-        )
-    return None
+    if origin is not None and origin.lower() not in {f"http://{host}", f"https://{host}"}:
+        return _refused_site()
+    if headers.get("sec-fetch-site", "same-origin") in {"same-origin", "none"}:
+        return None
+    # Another site may lead its reader here, which sends no Origin; it may embed or fetch nothing.
+    leads_here = method in SAFE_METHODS and headers.get("sec-fetch-mode") == "navigate"
+    return None if leads_here else _refused_site()
 
 
 def host_name(host: str) -> str:
@@ -83,3 +81,10 @@ def host_name(host: str) -> str:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:  # brackets that hold no address
         return ""
+
+
+def _refused_site() -> Refused:
+    return Refused(
+        "A page of another site may neither read nor change anything here.",
+        hint="Send the request from a program, or from a page of this address.",
+    )

@@ -21,6 +21,7 @@ COMPACT_S = 5.0
 REQUEUE_S = 5.0
 LOOP_S = 30.0
 SEAL_S = 60.0
+WEBHOOKS_S = 2.0
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -95,6 +96,7 @@ class Scheduler:
             Duty(name="compact", every_s=COMPACT_S, do=app.serving.compact),
             Duty(name="requeue", every_s=REQUEUE_S, do=app.jobs.requeue_expired),
             Duty(name="seal", every_s=SEAL_S, do=app.log.seal, shared=True),
+            Duty(name="webhooks", every_s=WEBHOOKS_S, do=app.webhooks.deliver_due, shared=True),
         )
         if app.replays:  # who plays the past also moves its loops, at its own pace
             return duties

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 BUSY_TIMEOUT_MS = 30_000
 # Any number will do as long as every writer of the log takes the same one.
 LOG_LOCK = 7_340_001
+# What PostgreSQL says of a value, not of a statement: psycopg itself of a NUL (None), out of range,
+# a character it does not have.
+_UNFIT = frozenset({None, "22003", "22021", "22P05"})
 _MACHINE = SystemClock()
 
 
@@ -86,6 +89,10 @@ class SqlMetadataStore:
                 raise
             finally:
                 self._joined.reset(token)
+
+    def is_writing(self) -> bool:
+        """Say whether this thread is inside a `write`."""
+        return self._outer() is not None
 
     def migrate(self) -> None:
         """Bring the schema to this version; does nothing when it is there already."""
@@ -204,13 +211,32 @@ def _explained(url: URL) -> Iterator[None]:
         yield
     except OperationalError as error:
         raise _meaning(error, where=where) from error
-    except DatabaseError as error:
-        if type(error) is not DatabaseError:  # its subclasses are the statement's own mistakes
+    except Exception as error:
+        if _holds_no_such(error):
+            raise InvalidInput(
+                "A value in it cannot be stored or looked for: a text with a NUL or half a "
+                "character, or a whole number of more than 64 bits."
+            ) from error
+        # The subclasses of DatabaseError are the statement's own mistakes.
+        if type(error) is not DatabaseError:
             raise
         raise Corrupt(
             f"{where} is damaged or no database: {error.orig}.",
             hint="Restore it from a copy, or choose another home.",
         ) from error
+
+
+def _holds_no_such(error: Exception) -> bool:
+    """Whether a driver refuses a value, rather than a statement or a bug of ours fails."""
+    if isinstance(error, OverflowError):
+        return "SQLite" in str(error)
+    if isinstance(error, UnicodeEncodeError):
+        return error.reason == "surrogates not allowed"
+    # As it comes from SQLAlchemy, or from the driver where that is spoken to directly.
+    refused = getattr(error, "orig", error)
+    if not any(kind.__name__ == "DataError" for kind in type(refused).__mro__):
+        return False
+    return getattr(refused, "sqlstate", None) in _UNFIT
 
 
 @contextlib.contextmanager

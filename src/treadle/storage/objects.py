@@ -8,13 +8,13 @@ import io
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from blake3 import blake3
 
 from treadle.kernel.digests import CHUNK_BYTES, digest_bytes
 from treadle.kernel.errors import Corrupt, InvalidInput, NotFound, Unavailable
-from treadle.storage.ports import ObjectInfo, ObjectStore
+from treadle.storage.ports import ObjectInfo, ObjectStore, Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,13 +41,20 @@ class FolderObjectStore:
                 draft.unlink(missing_ok=True)
         return info
 
-    def open(self, digest: str) -> BinaryIO:
+    def open(self, digest: str, *, span: Span | None = None) -> BinaryIO:
         """Open an object to read. Raises NotFound when it is gone, Corrupt when damaged."""
         try:
-            raw = self._path(digest).open("rb")
+            # An object is a file of its own: what points elsewhere was not put here.
+            raw = os.fdopen(os.open(self._path(digest), os.O_RDONLY | os.O_NOFOLLOW), "rb")
         except FileNotFoundError as error:
             raise NotFound("object", digest) from error
-        return verified(raw, digest=digest)
+        except OSError as error:
+            raise Corrupt(
+                f"Object {digest[:12]}… cannot be read: {error.strerror or error}.",
+                hint="Restore it from a copy; everything that uses it is named by treadle trace.",
+                digest=digest,
+            ) from error
+        return verified(raw, digest=digest) if span is None else part_of(raw, span)
 
     def stat(self, digest: str) -> ObjectInfo | None:
         """Return what is known of an object, or None when it is not there."""
@@ -82,6 +89,86 @@ class FolderObjectStore:
             sync_folder(self._folder)
         draft.replace(target)
         sync_folder(target.parent)
+
+
+class PartOfFile(io.RawIOBase):
+    """The bytes of a span of a file, as a stream that owns the file."""
+
+    def __init__(self, file: BinaryIO, span: Span) -> None:
+        self._file = file
+        self._left = span.stop - span.start
+        file.seek(span.start)
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read what fits and is left."""
+        block = self._file.read(min(len(buffer), self._left))
+        buffer[: len(block)] = block
+        self._left -= len(block)
+        return len(block)
+
+    def close(self) -> None:
+        """Close the file too."""
+        self._file.close()
+        super().close()
+
+
+class Blocks(io.RawIOBase):
+    """Blocks as a stream, whatever their sizes."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+        self._held = memoryview(b"")
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read what is at hand: nothing only at the end."""
+        while not self._held:
+            block = next(self._blocks, None)
+            if block is None:
+                return 0
+            self._held = memoryview(block)
+        size = min(len(buffer), len(self._held))
+        buffer[:size] = self._held[:size]
+        self._held = self._held[size:]
+        return size
+
+
+def stream_of(blocks: Iterator[bytes]) -> BinaryIO:
+    """Return blocks as a stream."""
+    return cast("BinaryIO", Blocks(blocks))
+
+
+def part_of(file: BinaryIO, span: Span) -> BinaryIO:
+    """Return the bytes of a span of a file as a stream."""
+    return cast("BinaryIO", PartOfFile(file, span))
+
+
+def blocks_of(
+    store: ObjectStore, info: ObjectInfo, *, skip: int = 0, block_bytes: int = CHUNK_BYTES
+) -> Iterator[bytes]:
+    """Yield a whole object, but for its first bytes, read only once.
+
+    Raises NotFound when it is gone, Corrupt before the last block when it is damaged: who has sent
+    the others breaks off, so that nobody takes a damaged object for whole.
+    """
+    hasher, held = blake3(), b""
+    with store.open(info.digest, span=Span(0, info.size_bytes)) as stream:
+        while block := stream.read(block_bytes):
+            hasher.update(block)
+            kept, skip = block[skip:], max(0, skip - len(block))
+            if held:
+                yield held
+            held = kept or held
+    _compare(hasher.hexdigest(), info.digest)
+    if held:
+        yield held
 
 
 def put_bytes(store: ObjectStore, data: bytes) -> ObjectInfo:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
@@ -35,6 +35,10 @@ class MetadataStore(Protocol):
         """Begin or join the write transaction; facts emitted in it are chained at its commit."""
         ...
 
+    def is_writing(self) -> bool:
+        """Say whether this thread is inside a `write`, which the next one would join."""
+        ...
+
     def migrate(self) -> None:
         """Bring the schema to this version; does nothing when it is there already."""
         ...
@@ -51,6 +55,13 @@ class ObjectInfo(msgspec.Struct, frozen=True):
     size_bytes: int
 
 
+class Span(NamedTuple):
+    """The bytes from `start` up to, not including, `stop`."""
+
+    start: int
+    stop: int
+
+
 class ObjectStore(Protocol):
     """Bytes named by their BLAKE3 digest.
 
@@ -63,8 +74,12 @@ class ObjectStore(Protocol):
         """Store all bytes of a stream and return their digest and size."""
         ...
 
-    def open(self, digest: str) -> BinaryIO:
-        """Open an object to read. Raises NotFound when it is gone, Corrupt when damaged."""
+    def open(self, digest: str, *, span: Span | None = None) -> BinaryIO:
+        """Open an object to read. Raises NotFound when it is gone, Corrupt when damaged.
+
+        With a span only these bytes are read. Of a part nobody can tell whether it is what was
+        stored: who hands over the whole by its span checks it on the way (`blocks_of`).
+        """
         ...
 
     def stat(self, digest: str) -> ObjectInfo | None:

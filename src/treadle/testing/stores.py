@@ -21,7 +21,8 @@ from treadle.kernel.errors import Conflict, Corrupt, InvalidInput, NotFound, Tre
 from treadle.storage import events
 from treadle.storage.events import FIRST_LINK, Event, Fact, link
 from treadle.storage.keys import keys
-from treadle.storage.objects import put_bytes, read_bytes
+from treadle.storage.objects import blocks_of, put_bytes, read_bytes, stream_of
+from treadle.storage.ports import Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -273,6 +274,67 @@ class ObjectStoreContract:
 
         with pytest.raises(Corrupt, match="damaged"):
             objects.open(kept.digest)
+
+    @pytest.mark.parametrize("size", [10, LARGE])
+    def test_blocks_are_the_object(self, objects: ObjectStore, size: int) -> None:
+        kept = put_bytes(objects, bytes(n % 251 for n in range(size)))
+
+        assert b"".join(blocks_of(objects, kept)) == read_bytes(objects, kept.digest)
+        assert b"".join(blocks_of(objects, kept, skip=7)) == read_bytes(objects, kept.digest)[7:]
+
+    @pytest.mark.parametrize("size", [10, LARGE])
+    def test_blocks_of_a_damaged_object_end_before_the_last(
+        self, objects: ObjectStore, damage: Callable[[str, bytes], None], size: int
+    ) -> None:
+        kept = put_bytes(objects, b"a" * size)
+        damage(kept.digest, b"b" + b"a" * (size - 1))
+        came: list[bytes] = []
+
+        with pytest.raises(Corrupt, match="damaged"):
+            came.extend(blocks_of(objects, kept))
+
+        assert sum(map(len, came)) < size
+
+    @pytest.mark.parametrize(
+        ("start", "stop"), [(0, LARGE), (0, 1), (5, 5), (3, 1 << 20), (LARGE - 4, LARGE)]
+    )
+    def test_a_span_is_read_alone(self, objects: ObjectStore, start: int, stop: int) -> None:
+        data = bytes(range(256)) * (LARGE // 256) + b"0123456789abcdefg"
+        kept = put_bytes(objects, data)
+
+        with objects.open(kept.digest, span=Span(start, stop)) as stream:
+            assert b"".join(iter(lambda: stream.read(1 << 16), b"")) == data[start:stop]
+
+    def test_a_span_of_an_absent_object_is_not_found(self, objects: ObjectStore) -> None:
+        with pytest.raises(NotFound, match="object"):
+            objects.open(digest_bytes(b"absent"), span=Span(0, 1))
+
+    def test_an_object_of_many_pieces_comes_back_whole(self, objects: ObjectStore) -> None:
+        data = bytes(range(256)) * (10 << 12)
+
+        kept = put_bytes(objects, data)
+
+        assert (kept.digest, kept.size_bytes) == (digest_bytes(data), len(data))
+        assert read_bytes(objects, kept.digest) == data
+        assert list(objects.iterate()) == [kept]
+
+    def test_an_object_is_put_from_others(self, objects: ObjectStore) -> None:
+        kept = put_bytes(objects, bytes(range(256)) * (10 << 12))
+
+        joined = objects.put(stream_of(iter([b"head", *blocks_of(objects, kept)])))
+        lazily = objects.put(stream_of(blocks_of(objects, kept)))
+
+        assert joined.size_bytes == kept.size_bytes + 4
+        assert lazily == kept
+
+    @pytest.mark.parametrize("size", [10, 10 << 20])
+    def test_a_stream_that_breaks_late_leaves_nothing(
+        self, objects: ObjectStore, size: int
+    ) -> None:
+        with pytest.raises((OSError, TreadleError)):
+            objects.put(Broken(b"x" * size))
+
+        assert list(objects.iterate()) == []
 
     @pytest.mark.parametrize("verb", ["open", "stat", "delete"])
     @pytest.mark.parametrize(

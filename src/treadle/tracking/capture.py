@@ -1,26 +1,40 @@
-"""What code and packages a run was made with.
+"""What code, packages and machine a run was made with.
 
-Looked up once per process: what was imported at its start is what runs. Environment variables are
-never read, and files named like secrets are left out of the diff.
+Looked up once per process: what was imported at its start is what runs. No environment variable is
+kept, arguments that look like secrets are masked, and files named like them are left out.
+
+The `treadle.…` tags are the ones we read; those that MLflow's clients read are copies of them.
 """
 
 from __future__ import annotations
 
 import functools
+import os
 import platform
-import subprocess
-from importlib import metadata
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from treadle.kernel.digests import digest_bytes
+from treadle.tracking import rules, surroundings
+from treadle.tracking.code_state import code_state
+
+if TYPE_CHECKING:
+    from treadle.tracking.code_state import CodeState
 
 DIFF_PATH = "code/uncommitted.diff"
+UNTRACKED_PATH = "code/untracked.txt"
 PACKAGES_PATH = "environment/packages.txt"
 DIFF_LIMIT_BYTES = 1 << 20
-GIT_TIMEOUT_S = 10.0
-SECRETS = (".env*", "*.env", "*.pem", "*.key", "id_rsa*", "*secret*", "*credential*", ".netrc")
+UNTRACKED_LISTED = 1_000
+COPIES = {
+    "mlflow.source.name": "treadle.source",
+    "mlflow.source.git.branch": "treadle.code.branch",
+    "mlflow.source.git.repoURL": "treadle.code.repository",
+    "mlflow.user": "treadle.user",
+}
 
 
 class Capture(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,53 +51,54 @@ def capture_process() -> Capture:
 
 
 def capture(folder: Path) -> Capture:
-    """Return the code state of a folder and this interpreter's packages."""
-    code = _code(folder)
-    packages = _packages()
+    """Return the code state of a folder, this process and this interpreter's packages."""
+    state = code_state(folder)
+    packages = surroundings.packages()
     tags = {
-        **code.tags,
-        "treadle.python": platform.python_version(),
-        "treadle.os": f"{platform.system()} {platform.release()} {platform.machine()}",
+        **(_code_tags(state) if state else {}),
+        **_process_tags(),
         "treadle.packages": digest_bytes(packages),
     }
-    return Capture(tags=tags, files={**code.files, PACKAGES_PATH: packages})
+    tags |= {copy: tags[ours] for copy, ours in COPIES.items() if ours in tags}
+    if state is not None and state.system == "git":
+        tags["mlflow.source.git.commit"] = state.commit
+    files = {**(_code_files(state) if state else {}), PACKAGES_PATH: packages}
+    return Capture(tags={k: v[: rules.TAG_LENGTH] for k, v in tags.items() if v}, files=files)
 
 
-def _code(folder: Path) -> Capture:
-    commit = _git(folder, "rev-parse", "--verify", "HEAD")
-    if commit is None:
-        return Capture(tags={}, files={})
-    tags = {"treadle.code.commit": commit.decode().strip()}
-    options = ("--binary", "--no-ext-diff", "--no-textconv", "--no-color")
-    unwanted = (f":(top,exclude,icase,glob)**/{name}" for name in SECRETS)
-    diff = _git(folder, "diff", "HEAD", *options, "--", ":/", *unwanted)
-    if not diff:
-        return Capture(tags=tags, files={})
-    tags["treadle.code.diff"] = digest_bytes(diff)
-    stored = {DIFF_PATH: diff} if len(diff) <= DIFF_LIMIT_BYTES else {}
-    return Capture(tags=tags, files=stored)
-
-
-def _git(folder: Path, *arguments: str) -> bytes | None:
-    # No hook, pager or monitor of the repository is run by looking at it.
-    command = ["git", "-c", "core.fsmonitor=false", "--no-optional-locks", "-C", str(folder)]
-    try:
-        done = subprocess.run(
-            [*command, *arguments],
-            capture_output=True,
-            check=False,
-            timeout=GIT_TIMEOUT_S,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.TimeoutExpired):  # no git here, or a tree too large to wait for
-        return None
-    return done.stdout if done.returncode == 0 else None
-
-
-def _packages() -> bytes:
-    found = {
-        (name.lower().replace("_", "-"), distribution.version)
-        for distribution in metadata.distributions()
-        if (name := distribution.name)
+def _code_tags(state: CodeState) -> dict[str, str]:
+    return {
+        "treadle.code.system": state.system,
+        "treadle.code.commit": state.commit,
+        "treadle.code.branch": state.branch,
+        "treadle.code.repository": state.repository,
+        "treadle.code.diff": digest_bytes(state.diff) if state.diff else "",
+        "treadle.code.untracked": str(len(state.untracked)) if state.untracked else "",
     }
-    return "".join(f"{name}=={version}\n" for name, version in sorted(found)).encode()
+
+
+def _code_files(state: CodeState) -> dict[str, bytes]:
+    files = {DIFF_PATH: state.diff} if 0 < len(state.diff) <= DIFF_LIMIT_BYTES else {}
+    if state.untracked:
+        listed = state.untracked[:UNTRACKED_LISTED]
+        more = len(state.untracked) - len(listed)
+        lines = [*listed, f"… and {more} more"] if more else listed
+        files[UNTRACKED_PATH] = "".join(f"{line}\n" for line in lines).encode()
+    return files
+
+
+def _process_tags() -> dict[str, str]:
+    limits = surroundings.container_limits()
+    is_notebook = surroundings.in_notebook()
+    return {
+        "treadle.source": surroundings.program(),
+        # A kernel's own arguments say nothing about the notebook.
+        "treadle.arguments": "" if is_notebook else " ".join(surroundings.masked(sys.argv[1:])),
+        "treadle.user": surroundings.user(),
+        "treadle.host": surroundings.host(),
+        "treadle.python": platform.python_version(),
+        "treadle.os": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "treadle.cpus": str(os.cpu_count() or ""),
+        **{f"treadle.{name}": value for name, value in limits.items()},
+        "mlflow.source.type": "NOTEBOOK" if is_notebook else "LOCAL",
+    }

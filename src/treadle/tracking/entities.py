@@ -6,16 +6,23 @@ from typing import Literal
 
 import msgspec
 
-RunStatus = Literal["running", "finished", "failed", "killed"]
+RunStatus = Literal["running", "scheduled", "finished", "failed", "killed"]
 EndStatus = Literal["finished", "failed", "killed"]
+Stage = Literal["active", "deleted"]
+ModelStatus = Literal["pending", "ready", "failed"]
+Direction = Literal["input", "output"]
 
 
 class Experiment(msgspec.Struct, frozen=True, kw_only=True):
-    """A named group of runs."""
+    """A named group of runs. `artifact_location` is empty when its files lie in our own store."""
 
     id: str
     name: str
     created_at: int
+    updated_at: int = 0
+    lifecycle_stage: Stage = "active"
+    artifact_location: str = ""
+    tags: dict[str, str] = {}
 
 
 class RunInput(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +32,27 @@ class RunInput(msgspec.Struct, frozen=True, kw_only=True):
     ref: str
     digest: str
     context: str = ""
+
+
+class LoggedDataset(msgspec.Struct, frozen=True, kw_only=True):
+    """Data a run says it used, as its client describes it; `tags` belong to the use."""
+
+    id: str = ""
+    name: str
+    digest: str
+    source_type: str = ""
+    source: str = ""
+    schema: str = ""
+    profile: str = ""
+    tags: dict[str, str] = {}
+
+
+class RunModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A logged model that a run read (`input`) or made (`output`) at a step."""
+
+    model_id: str
+    direction: Direction
+    step: int = 0
 
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,8 +82,42 @@ class MetricSummary(msgspec.Struct, frozen=True, kw_only=True):
     points: int
 
 
+class ModelMetric(msgspec.Struct, frozen=True, kw_only=True):
+    """A value of a metric of a logged model: by which run, on which data."""
+
+    key: str
+    value: float
+    step: int
+    at: int
+    run_id: str
+    dataset_name: str = ""
+    dataset_digest: str = ""
+
+
+class LoggedModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A model a run left behind, before anybody registers it; times are µs UTC."""
+
+    id: str
+    experiment_id: str
+    name: str
+    model_type: str = ""
+    source_run_id: str = ""
+    status: ModelStatus = "pending"
+    status_message: str = ""
+    lifecycle_stage: Stage = "active"
+    artifact_location: str = ""
+    created_at: int
+    updated_at: int
+    params: dict[str, str] = {}
+    tags: dict[str, str] = {}
+    metrics: tuple[ModelMetric, ...] = ()
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution that logs. `metrics` holds the latest value of each; times are µs UTC."""
+    """One execution that logs; times are µs UTC.
+
+    `latest` holds the latest point of each metric, `metrics` its value alone.
+    """
 
     id: str
     experiment: str
@@ -70,6 +132,14 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
     inputs: tuple[RunInput, ...] = ()
     error: str = ""
+    experiment_id: str = ""
+    user_id: str = ""
+    lifecycle_stage: Stage = "active"
+    deleted_at: int | None = None
+    latest: tuple[MetricPoint, ...] = ()
+    datasets: tuple[LoggedDataset, ...] = ()
+    model_inputs: tuple[RunModel, ...] = ()
+    model_outputs: tuple[RunModel, ...] = ()
 
     @property
     def duration_us(self) -> int | None:

@@ -8,6 +8,9 @@ from treadle.storage.events import Fact
 from treadle.tracking.entities import (
     Artifact,
     EndStatus,
+    ModelStatus,
+    RunModel,
+    RunStatus,
 )
 
 
@@ -17,6 +20,53 @@ class ExperimentCreated(Fact, frozen=True, kw_only=True):
     kind: ClassVar[str] = "experiment.created"
     id: str
     name: str
+
+    def subject(self) -> str:
+        return f"experiment/{self.name}"
+
+
+class ExperimentRenamed(Fact, frozen=True, kw_only=True):
+    """An experiment got another name."""
+
+    kind: ClassVar[str] = "experiment.renamed"
+    id: str
+    name: str
+    before: str
+
+    def subject(self) -> str:
+        return f"experiment/{self.name}"
+
+
+class ExperimentDeleted(Fact, frozen=True, kw_only=True):
+    """An experiment was deleted with its runs; both can be restored."""
+
+    kind: ClassVar[str] = "experiment.deleted"
+    id: str
+    name: str
+
+    def subject(self) -> str:
+        return f"experiment/{self.name}"
+
+
+class ExperimentRestored(Fact, frozen=True, kw_only=True):
+    """A deleted experiment was brought back with its runs."""
+
+    kind: ClassVar[str] = "experiment.restored"
+    id: str
+    name: str
+
+    def subject(self) -> str:
+        return f"experiment/{self.name}"
+
+
+class ExperimentTagged(Fact, frozen=True, kw_only=True):
+    """Tags of an experiment were set or `removed`."""
+
+    kind: ClassVar[str] = "experiment.tagged"
+    id: str
+    name: str
+    tags: dict[str, str]
+    removed: tuple[str, ...] = ()
 
     def subject(self) -> str:
         return f"experiment/{self.name}"
@@ -51,6 +101,109 @@ class RunEnded(Fact, frozen=True, kw_only=True):
         return f"run/{self.run_id}"
 
 
+class RunUpdated(Fact, frozen=True, kw_only=True):
+    """A run got another name, or goes on after its end."""
+
+    kind: ClassVar[str] = "run.updated"
+    run_id: str
+    name: str
+    status: RunStatus
+
+    def subject(self) -> str:
+        return f"run/{self.run_id}"
+
+
+class RunDeleted(Fact, frozen=True, kw_only=True):
+    """A run was deleted; it can be restored until it is removed for good."""
+
+    kind: ClassVar[str] = "run.deleted"
+    run_id: str
+
+    def subject(self) -> str:
+        return f"run/{self.run_id}"
+
+
+class RunRestored(Fact, frozen=True, kw_only=True):
+    """A deleted run was brought back."""
+
+    kind: ClassVar[str] = "run.restored"
+    run_id: str
+
+    def subject(self) -> str:
+        return f"run/{self.run_id}"
+
+
+class DatasetsLogged(Fact, frozen=True, kw_only=True):
+    """A run named data it used, as its client describes it: `datasets` are names and digests."""
+
+    kind: ClassVar[str] = "run.datasets_logged"
+    run_id: str
+    datasets: tuple[tuple[str, str], ...]
+
+    def subject(self) -> str:
+        return f"run/{self.run_id}"
+
+
+class ModelsLogged(Fact, frozen=True, kw_only=True):
+    """A run named logged models that it read or made."""
+
+    kind: ClassVar[str] = "run.models_logged"
+    run_id: str
+    models: tuple[RunModel, ...]
+
+    def subject(self) -> str:
+        return f"run/{self.run_id}"
+
+
+class LoggedModelCreated(Fact, frozen=True, kw_only=True):
+    """A run began to leave a model behind."""
+
+    kind: ClassVar[str] = "logged_model.created"
+    id: str
+    experiment_id: str
+    name: str
+    model_type: str
+    source_run_id: str
+    params: dict[str, str]
+    tags: dict[str, str]
+
+    def subject(self) -> str:
+        return f"logged_model/{self.id}"
+
+
+class LoggedModelFinalized(Fact, frozen=True, kw_only=True):
+    """A logged model is whole, or will not be."""
+
+    kind: ClassVar[str] = "logged_model.finalized"
+    id: str
+    status: ModelStatus
+
+    def subject(self) -> str:
+        return f"logged_model/{self.id}"
+
+
+class LoggedModelDeleted(Fact, frozen=True, kw_only=True):
+    """A logged model was deleted."""
+
+    kind: ClassVar[str] = "logged_model.deleted"
+    id: str
+
+    def subject(self) -> str:
+        return f"logged_model/{self.id}"
+
+
+class TrackingCleaned(Fact, frozen=True, kw_only=True):
+    """What had been deleted was removed for good."""
+
+    kind: ClassVar[str] = "tracking.cleaned"
+    experiments: tuple[str, ...]
+    runs: tuple[str, ...]
+    logged_models: tuple[str, ...]
+
+    def subject(self) -> str:
+        return "tracking/cleaned"
+
+
 class InputLogged(Fact, frozen=True, kw_only=True):
     """A run named something it was made from."""
 
@@ -76,3 +229,59 @@ class ArtifactLogged(Fact, frozen=True, kw_only=True):
 
     def subject(self) -> str:
         return f"run/{self.run_id}"
+
+
+class ArtifactStored(Fact, frozen=True, kw_only=True):
+    """A file of a logged model, or one that is nobody's, was stored; `owner` is `model/m-…`."""
+
+    kind: ClassVar[str] = "artifact.stored"
+    owner: str
+    path: str
+    digest: str
+    size_bytes: int
+
+    def subject(self) -> str:
+        return self.owner
+
+
+class ArtifactsDeleted(Fact, frozen=True, kw_only=True):
+    """A file or a folder of an owner was removed; `files` says how many files that were."""
+
+    kind: ClassVar[str] = "artifact.deleted"
+    owner: str
+    path: str
+    files: int
+
+    def subject(self) -> str:
+        return self.owner
+
+
+class RunBrought(Fact, frozen=True, kw_only=True):
+    """A run of another store was brought in with its id and times."""
+
+    kind: ClassVar[str] = "run.brought"
+    run_id: str
+    experiment: str
+    name: str
+    status: RunStatus
+    started_at: int
+    params: dict[str, str]
+    tags: dict[str, str]
+
+    def subject(self) -> str:
+        return f"run/{self.run_id}"
+
+
+class LoggedModelBrought(Fact, frozen=True, kw_only=True):
+    """A logged model of another store was brought in with its id and times."""
+
+    kind: ClassVar[str] = "logged_model.brought"
+    id: str
+    experiment_id: str
+    name: str
+    source_run_id: str
+    params: dict[str, str]
+    tags: dict[str, str]
+
+    def subject(self) -> str:
+        return f"logged_model/{self.id}"

@@ -1,46 +1,101 @@
-"""What a filter may ask of runs: `metrics.NAME`, `params.NAME`, `tags.NAME`, `status`, `name`."""
+"""What a filter may ask of runs, experiments and logged models, and how their lists are ordered.
+
+The words of MLflow's clients and ours mean the same fields: `attributes.start_time` in milliseconds
+is `started_at`, `run_name` is `name`, `metrics.x` is `metric.x`.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from treadle.kernel.list_fields import ListField, ListFields
 
-from treadle.kernel.errors import InvalidInput
-from treadle.kernel.filters import Condition, parse_filter, unknown_field
+_METRIC, _PARAM, _TAG = ListField("metric", "number"), ListField("param"), ListField("tag")
+_STARTED, _STARTED_MS = ListField("started_at", "instant"), ListField("started_at", "millis")
+_ENDED = ListField("ended_at", "instant", nullable=True)
+_ENDED_MS = ListField("ended_at", "millis", nullable=True)
+_CREATED, _CREATED_MS = ListField("created_at", "instant"), ListField("created_at", "millis")
+_UPDATED, _UPDATED_MS = ListField("updated_at", "instant"), ListField("updated_at", "millis")
+_NAME, _ID, _EXPERIMENT_ID = ListField("name"), ListField("id"), ListField("experiment_id")
+_STATUS = ListField("status", "caseless")
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-# One word per thing; the plural is what people know from elsewhere.
-KEYED = {
-    "metric": "metric",
-    "metrics": "metric",
-    "param": "param",
-    "params": "param",
-    "tag": "tag",
-    "tags": "tag",
+# Of several words for one field the last is the one that errors suggest.
+_KEYED = {
+    "metric": _METRIC,
+    "metrics": _METRIC,
+    "param": _PARAM,
+    "parameter": _PARAM,
+    "parameters": _PARAM,
+    "params": _PARAM,
+    "tag": _TAG,
+    "tags": _TAG,
 }
-FIELDS = ("status", "name", "actor", "experiment")
-KNOWN = ("metrics.NAME", "params.NAME", "tags.NAME", *FIELDS)
-EQUALITY = ("=", "!=")
+_DATASET = {
+    f"{noun}.{what}": ListField(f"dataset_{what}", orders=False)
+    for noun in ("datasets", "dataset")
+    for what in ("name", "digest", "context")
+}
 
+RUNS = ListFields(
+    noun="runs",
+    keyed=_KEYED,
+    attributes={
+        "status": _STATUS,
+        "run name": _NAME,
+        "Run name": _NAME,
+        "Run Name": _NAME,
+        "run_name": _NAME,
+        "name": _NAME,
+        "actor": ListField("actor"),
+        "user_id": ListField("user_id"),
+        "experiment": ListField("experiment"),
+        "experiment_id": _EXPERIMENT_ID,
+        "run_id": _ID,
+        "id": _ID,
+        "parent_id": ListField("parent_id", nullable=True),
+        "artifact_uri": ListField("artifact_uri"),
+        "created": _STARTED_MS,
+        "Created": _STARTED_MS,
+        "start_time": _STARTED_MS,
+        "started_at": _STARTED,
+        "end_time": _ENDED_MS,
+        "ended_at": _ENDED,
+        "duration": ListField("duration", "number", nullable=True),
+        **_DATASET,
+    },
+)
 
-def parse_run_filter(text: str) -> tuple[Condition, ...]:
-    """Read a filter of runs. Raises InvalidInput that says which part cannot be asked."""
-    return tuple(_checked(parse_filter(text)))
+EXPERIMENTS = ListFields(
+    noun="experiments",
+    keyed={"tag": _TAG, "tags": _TAG},
+    attributes={
+        "name": _NAME,
+        "experiment_id": _ID,
+        "id": _ID,
+        "creation_time": _CREATED_MS,
+        "created_at": _CREATED,
+        "last_update_time": _UPDATED_MS,
+        "updated_at": _UPDATED,
+    },
+)
 
-
-def _checked(conditions: Iterable[Condition]) -> Iterable[Condition]:
-    for found in conditions:
-        kind = KEYED.get(found.field, found.field)
-        if (kind in KEYED.values()) != bool(found.key) or kind not in {*KEYED.values(), *FIELDS}:
-            raise unknown_field(found, KNOWN)
-        name = f"{found.field}.{found.key}" if found.key else found.field
-        if kind == "metric" and isinstance(found.value, str):
-            raise InvalidInput(f"{name} is a number.", hint=f"Leave the quotes out: {name} < 0.5")
-        if kind != "metric" and not isinstance(found.value, str):
-            raise InvalidInput(
-                f"{name} is a text.", hint=f"Put it in quotes: {name} = '{found.value:g}'"
-            )
-        if kind != "metric" and found.operator not in EQUALITY:
-            raise InvalidInput(f"{name} is a text.", hint="Texts are compared by = and != only.")
-        yield Condition(field=kind, key=found.key, operator=found.operator, value=found.value)
+LOGGED_MODELS = ListFields(
+    noun="logged models",
+    keyed=_KEYED,
+    bare_texts=True,
+    attributes={
+        "name": _NAME,
+        "model_id": _ID,
+        "id": _ID,
+        "model_type": ListField("model_type"),
+        "status": _STATUS,
+        "source_run_id": ListField("source_run_id"),
+        "experiment_id": _EXPERIMENT_ID,
+        "creation_time": _CREATED_MS,
+        "creation_timestamp": _CREATED_MS,
+        "creation_timestamp_ms": _CREATED_MS,
+        "created_at": _CREATED,
+        "last_updated_time": _UPDATED_MS,
+        "last_updated_timestamp": _UPDATED_MS,
+        "last_updated_timestamp_ms": _UPDATED_MS,
+        "updated_at": _UPDATED,
+    },
+)

@@ -5,24 +5,39 @@ The limits are MLflow's, so that a client made for it never meets others.
 
 from __future__ import annotations
 
+import posixpath
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from msgspec.structs import astuple
 
 from treadle.kernel.errors import InvalidInput, near_misses
-from treadle.tracking.entities import MetricPoint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from treadle.tracking.entities import MetricPoint
+
+PointTuple: TypeAlias = "tuple[str, Any, int, int]"
+"""Key, value, step, instant: a point as it comes in thousands."""
+Place: TypeAlias = "tuple[int, int, float, bool]"
+"""Step, instant, value, whether it is NaN (whose value is zero): in this order points are ordered,
+and the greatest of a metric is its latest, as the genuine MLflow server has it."""
+
+ID_LENGTH = 32
 KEY_LENGTH = 250
 PARAM_LENGTH = 6000
 TAG_LENGTH = 8000
 EXPERIMENT_LENGTH = 500
+EXPERIMENT_TAG_LENGTH = 20_000
 PATH_LENGTH = 1000
 SHOWN_LENGTH = 80
 STEP_LIMIT = 1 << 63
 END_STATUSES = ("finished", "failed", "killed")
-STATUSES = ("running", *END_STATUSES)
+STATUSES = ("running", "scheduled", *END_STATUSES)
+RUN_NAME = "mlflow.runName"
+PARENT = "mlflow.parentRunId"
+"""Tags under which MLflow's clients look for a run's name and its parent."""
 
 _KEY = re.compile(r"[\w.\-/: ]+")
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -65,19 +80,44 @@ def check_tags(tags: Mapping[str, object]) -> dict[str, str]:
     }
 
 
-def check_point(key: str, *, value: object, step: int, at: int) -> MetricPoint:
-    """Return a metric point; its value may be any number, NaN and infinities included."""
+def check_experiment_tags(tags: Mapping[str, object]) -> dict[str, str]:
+    """Return tags of an experiment as text, in the order of their keys."""
+    limit = EXPERIMENT_TAG_LENGTH
+    return {
+        check_key(key, what="tag"): _value(tags[key], key=key, what="tag", limit=limit)
+        for key in sorted(tags)
+    }
+
+
+def check_points(points: Iterable[MetricPoint | PointTuple]) -> dict[str, list[Place]]:
+    """Return points by the key of their metric; a value may be any number, NaN and infinities too.
+
+    A point is a MetricPoint or a tuple of key, value, step and instant.
+    """
+    found: dict[str, list[Place]] = {}
+    for point in points:
+        key, value, step, at = point if isinstance(point, tuple) else astuple(point)
+        places = found.get(key)
+        if places is None:
+            places = found[key] = []
+            check_key(key, what="metric")
+        if type(value) is not float:
+            value = _number(key, value)
+        if not (-STEP_LIMIT <= step < STEP_LIMIT and -STEP_LIMIT <= at < STEP_LIMIT):
+            raise InvalidInput(f"Step {step} at {at} of metric {key!r} does not fit into 64 bits.")
+        places.append((step, at, value, False) if value == value else (step, at, 0.0, True))  # noqa: PLR0124 - NaN alone is not itself, and a call a point costs more than all else
+    return found
+
+
+def _number(key: str, value: object) -> float:
     if isinstance(value, (str, bytes)):
         raise InvalidInput(f"Metric {key!r} is {value!r}.", hint="A metric is a number.")
     try:
-        number = float(value)  # type: ignore[arg-type] # anything that says what number it is
+        return float(value)  # type: ignore[arg-type] # anything that says what number it is
     except (TypeError, ValueError, OverflowError) as error:
         raise InvalidInput(
             f"Metric {key!r} is {shown(repr(value))}.", hint="A metric is a number."
         ) from error
-    if not -STEP_LIMIT <= step < STEP_LIMIT:
-        raise InvalidInput(f"Step {step} of metric {key!r} does not fit into 64 bits.")
-    return MetricPoint(key=check_key(key, what="metric"), value=number, step=step, at=at)
 
 
 def check_key(key: str, *, what: str) -> str:
@@ -86,6 +126,13 @@ def check_key(key: str, *, what: str) -> str:
         raise InvalidInput(
             f"{shown(str(key))} cannot name a {what}.",
             hint=f"Use 1 to {KEY_LENGTH} letters, digits and `_ - . / :` or spaces.",
+        )
+    # A key may be a file's path in somebody's store: as such it must not mean another one.
+    plain = posixpath.normpath(key)
+    if plain != key or plain[0] == "/" or plain == "." or plain.startswith(".."):
+        raise InvalidInput(
+            f"{shown(key)} cannot name a {what}: as a path it means {plain!r}.",
+            hint="Leave out what a path would leave out: `//`, `./`, `../`, a slash at either end.",
         )
     return key
 

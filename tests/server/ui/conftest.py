@@ -7,11 +7,11 @@ import queue
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import pytest
 
-from tests.server.ui.samples import SAMPLES
+from tests.server.ui.samples import SAMPLES, facets
 from treadle.server.ui.render import CONTENT_SECURITY_POLICY, STATIC, render
 
 TYPES = {
@@ -35,11 +35,31 @@ class Site:
     pages: dict[str, str] = field(default_factory=dict)
     listeners: list[queue.SimpleQueue[str | None]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    points: int = 50
+    """How many points each curve has by now."""
 
     def tell(self, kind: str) -> None:
         """Send one event to everybody who listens."""
         for listener in self.listeners:
             listener.put(f"event: fact\ndata: {json.dumps({'kind': kind})}\n\n")
+
+
+def served(site: Site, url: SplitResult) -> tuple[bytes, str, int, str]:
+    """Return what stands at an address: body, type, status and tag."""
+    given = parse_qs(url.query)
+    if url.path.startswith("/ui/static/"):
+        file = STATIC / url.path.removeprefix("/ui/static/")
+        return file.read_bytes(), TYPES[file.suffix], 200, ""
+    if url.path == "/ui/palette.json":
+        return json.dumps(PALETTE).encode(), "application/json", 200, ""
+    if url.path == "/ui/curves.json":
+        return curves(site, given), "application/json", 200, f'"{site.points}"'
+    site.asked.append(url.path)
+    name = url.path.strip("/") or "home"
+    if name not in site.pages:
+        return b"", "text/plain", 404, ""
+    html = site.pages[name].replace("FILTER", given.get("filter", [""])[0])
+    return html.encode(), "text/html; charset=utf-8", 200, ""
 
 
 def handler(site: Site) -> type[BaseHTTPRequestHandler]:
@@ -48,28 +68,18 @@ def handler(site: Site) -> type[BaseHTTPRequestHandler]:
             """Keep the test's output clean."""
 
         def do_GET(self):
-            path = urlsplit(self.path).path
-            if path == "/ui/live":
+            url = urlsplit(self.path)
+            if url.path == "/ui/live":
                 return self.stream()
-            if path.startswith("/ui/static/"):
-                file = STATIC / path.removeprefix("/ui/static/")
-                return self.answer(file.read_bytes(), TYPES[file.suffix])
-            if path == "/ui/palette.json":
-                return self.answer(json.dumps(PALETTE).encode(), "application/json")
-            site.asked.append(self.path)
-            name = path.strip("/") or "home"
-            if name not in site.pages:
-                return self.answer(b"", "text/plain", status=404)
-            html = site.pages[name].replace(
-                "FILTER", parse_qs(urlsplit(self.path).query).get("filter", [""])[0]
-            )
-            return self.answer(html.encode(), "text/html; charset=utf-8")
+            return self.answer(*served(site, url))
 
-        def answer(self, body, kind, status=200):
+        def answer(self, body, kind, status, etag):
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.send_header("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+            if etag:
+                self.send_header("ETag", etag)
             self.end_headers()
             self.wfile.write(body)
 
@@ -86,6 +96,23 @@ def handler(site: Site) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
+def curves(site: Site, given: dict[str, list[str]]) -> bytes:
+    """Return falling curves, thinned from more points."""
+    steps = list(range(site.points))
+    shape = {
+        "step": steps,
+        "at": [1_795_180_800_000_000 + 1_000_000 * step for step in steps],
+        "value": [1 / (1 + step) for step in steps],
+        "is_thinned": True,
+    }
+    found = [
+        {"run": run, "key": key, **shape}
+        for run in given["runs"][0].split(",")
+        for key in given["key"]
+    ]
+    return json.dumps({"curves": found}).encode()
+
+
 @pytest.fixture
 def site():
     site = Site(
@@ -93,6 +120,7 @@ def site():
             name.removesuffix(".html"): render(name, makers[0]())
             for name, makers in SAMPLES.items()
         }
+        | {"runs/facets": render("runs_facets.html", facets())}
     )
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler(site))
     server.daemon_threads = True

@@ -5,20 +5,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 from treadle.server.ui.contexts import (
     AlertRow,
-    ArtifactRow,
     Chain,
     CheckRow,
+    ColumnChoice,
     ColumnProfile,
+    CompareContext,
+    ComparedCell,
+    ComparedGroup,
+    ComparedRow,
+    ComparedRun,
+    CurveLook,
+    CurveSet,
     DatasetContext,
     DatasetRow,
     DatasetsContext,
     DatasetUse,
     DatasetVersionContext,
     DatasetVersionRow,
+    Dimension,
     EndpointContext,
     EndpointRow,
     EndpointsContext,
@@ -26,12 +35,19 @@ from treadle.server.ui.contexts import (
     EventRow,
     EventsContext,
     ExpectationRow,
+    ExperimentRow,
+    ExperimentsContext,
+    Facet,
+    FacetsContext,
+    FacetValue,
     FieldRow,
     FileRow,
     FindingRow,
     GateRow,
     HomeContext,
+    LoggedDatasetRow,
     MetricRow,
+    ModelCompareContext,
     ModelContext,
     ModelRow,
     ModelsContext,
@@ -40,14 +56,19 @@ from treadle.server.ui.contexts import (
     MonitorContext,
     MonitorRow,
     MonitorsContext,
+    Preview,
     QuarantineRow,
     ReleaseEntry,
     RunContext,
     RunRow,
     RunsContext,
+    RunsPlot,
     Seal,
     StageEntry,
+    TreeNode,
     VariantRow,
+    VersionFile,
+    ViewRow,
     WindowRow,
 )
 from treadle.server.ui.patterns import portfolio
@@ -237,6 +258,24 @@ def home():
     )
 
 
+def facets():
+    return FacetsContext(
+        (
+            Facet(
+                "Experiment",
+                (
+                    FacetValue("late", "/runs", 17, is_selected=True),
+                    FacetValue("leak-probe", "/runs?experiment=leak-probe", 2),
+                ),
+            ),
+            Facet("team", (FacetValue("blue", "/runs?tag=team%3Dblue", 9),)),
+        ),
+        "Counted over the newest 5,000 that match.",
+        50_123,
+        "total-1f2e3d4c",
+    )
+
+
 def runs():
     names = (
         "base-rate",
@@ -249,7 +288,7 @@ def runs():
         Column("Run", "?order=name"),
         Column("Status"),
         Column("Started", "?order=started", "descending"),
-        Column("Duration", is_numeric=True),
+        Column("Took", is_numeric=True),
         *(
             Column(key, f"?order={key}", is_numeric=True)
             for key in (
@@ -284,20 +323,38 @@ def runs():
                 0.01 * index,
                 "weather, rates",
             ),
+            "late" if index else "leak-probe",
+            index in {1, 2},
         )
         for index, name in enumerate(names)
     )
     return RunsContext(
-        page=page("Runs", "runs", cli='treadle runs --filter "metrics.log_loss < 0.5" --json'),
+        page=page("Runs", "runs", cli='treadle runs --where "metrics.log_loss < 0.5" --json'),
         filter="metrics.log_loss < 0.5",
-        experiments=(
-            Option("late", "late", 17, is_selected=True),
-            Option("leak-probe", "leak-probe", 2),
+        kept=(Pair("experiment", "late"), Pair("tag", "team=blue"), Pair("runs", "a,b")),
+        chips=(Link("Experiment: late", "/runs?tag=team%3Dblue"), Link("team: blue", "/runs")),
+        facets=facets().facets,
+        facets_id="1f2e3d4c",
+        facets_href="/runs/facets?experiment=late",
+        choices=(
+            ColumnChoice(
+                "Metrics",
+                (
+                    Option("metric.log_loss", "log_loss", None, is_selected=True),
+                    Option("metric.auc", "auc"),
+                ),
+            ),
+            ColumnChoice("Tags", (Option("tag.team", "team"),)),
         ),
-        statuses=(Option("running", "running", 1), Option("finished", "finished", 15)),
+        views=(
+            ViewRow("Late, best first", "/runs?experiment=late&order=metric.log_loss", True),
+            ViewRow("Failed", "/runs?status=failed", False),
+        ),
+        query="experiment=late",
         columns=columns,
         rows=rows,
-        pager=Pager(1, 12, 100_000, "", "/runs?page=2"),
+        elsewhere=("0197b0c7e4b07f119d2a6c81f0e4d35a",),
+        pager=Pager(1, 12, 12, "", "/runs?offset=12", open_id="total-1f2e3d4c"),
         notice=Notice(
             "too_many",
             "100,000 runs match; the newest 10,000 are sorted",
@@ -306,29 +363,163 @@ def runs():
     )
 
 
-def run():
-    steps = tuple(float(step) for step in range(1, 121))
-    curve = Chart(
-        "curve-log_loss",
-        "log_loss",
-        "Iteration",
-        steps,
-        (
-            Series("train", tuple(0.44 + 0.16 * math.exp(-step / 25) for step in steps)),
-            Series(
-                "validation",
-                tuple(0.485 + 0.12 * math.exp(-step / 18) + step / 40_000 for step in steps),
+def compared(count=3):
+    runs = tuple(
+        ComparedRun(
+            number,
+            f"0197a{number:03}7e4b07f119d2a6c81f0e4d35",
+            f"trial-{number}",
+            f"/runs/{number}",
+            "late",
+            "failed" if number == 2 else "finished",
+            NOW - number * MINUTE,
+            None if number == 2 else number * SECOND,
+            "/compare?runs=a,b",
+        )
+        for number in range(1, count + 1)
+    )
+    losses = tuple(ComparedCell(0.48 + at / 200, at / 200 if at else None) for at in range(count))
+    made = ComparedCell("3", None, "/data/flights/3")
+    return CompareContext(
+        page=page(f"Compare {count} runs", "runs", Link("Runs", "/runs"), cli="treadle runs"),
+        runs=runs,
+        groups=(
+            ComparedGroup(
+                "Metrics",
+                (ComparedRow("log_loss", losses, True),),
+                (ComparedRow("brier", (ComparedCell(0.16),) * count, True),),
+            ),
+            ComparedGroup(
+                "Params",
+                (
+                    ComparedRow(
+                        "objective", tuple(ComparedCell(f"l{at}") for at in range(count)), False
+                    ),
+                ),
+                (),
+            ),
+            ComparedGroup(
+                "Made from", (), (ComparedRow("dataset flights", (made,) * count, False),)
+            ),
+            ComparedGroup(
+                "Inputs",
+                (
+                    ComparedRow(
+                        "dataset flights", (made, *(ComparedCell(None),) * (count - 1)), False
+                    ),
+                ),
+                (),
             ),
         ),
-        y_label="Log-loss",
+        drawn=look(),
+        curves=(
+            curve_set(runs, "", ("log_loss", "auc")),
+            curve_set(runs, "system", ("system/cpu",)),
+        ),
+        plot=RunsPlot(
+            tuple(run.name for run in runs),
+            tuple(run.href for run in runs),
+            (
+                Dimension("param.depth", "depth", tuple(range(count))),
+                Dimension("param.kind", "kind", (*("trees",) * (count - 1), "linear")),
+                Dimension(
+                    "metric.log_loss", "log_loss", (None, *(0.4 + at / 9 for at in range(1, count)))
+                ),
+            ),
+            "param.depth",
+            "metric.log_loss",
+        ),
+        back="/runs?runs=a,b,c",
     )
-    auc = Chart(
-        "curve-auc",
-        "auc",
-        "Iteration",
-        steps,
-        (Series("validation", tuple(0.7093 - 0.1 * math.exp(-step / 20) for step in steps)),),
-        y_label="AUC",
+
+
+def compared_too_many():
+    few = compared(2)
+    notice = Notice(
+        "too_many", "60 runs are selected; the first 50 are compared", "Take some away."
+    )
+    return dataclasses.replace(few, plot=None, curves=(), notice=notice)
+
+
+def look():
+    return CurveLook(
+        (
+            Option("step", "Step", None, True),
+            Option("time", "Time"),
+            Option("relative", "Time since its start"),
+        ),
+        False,
+        0.0,
+    )
+
+
+def curve_set(runs, label, keys, *, live=False):
+    return CurveSet(
+        label or "metrics",
+        label,
+        keys,
+        tuple(run.id for run in runs),
+        tuple(run.name for run in runs),
+        "/ui/curves.json?runs=" + ",".join(run.id for run in runs),
+        live,
+    )
+
+
+def preview():
+    return Preview(
+        "table",
+        "tables/preds.csv",
+        803,
+        DIGEST,
+        "/api/v1/runs/1/artifacts/tables/preds.csv?download=1",
+        "",
+        "",
+        (Column("flight"), Column("late", is_numeric=True)),
+        (("UA 12", 0.25), ("UA 13", None)),
+        "The first 2 rows of 500.",
+    )
+
+
+def preview_of(kind, **given):
+    return dataclasses.replace(preview(), kind=kind, columns=(), rows=(), **given)
+
+
+def run_with_image():
+    image = preview_of("image", path="plots/roc.png", href="/ui/static/mark.svg")
+    return dataclasses.replace(run(), preview=image, is_deleted=True)
+
+
+def run_with_text():
+    return dataclasses.replace(
+        run(), preview=preview_of("text", text='{\n  "depth": 6\n}'), status="running", error=""
+    )
+
+
+def run_with_frame():
+    frame = preview_of("frame", href="/report", note="Its scripts do not run here.")
+    return dataclasses.replace(run(), preview=frame, curves=(), system=None, children=())
+
+
+def tree():
+    place = "/runs/1?artifact="
+    return (
+        TreeNode(
+            "model",
+            "",
+            413_535,
+            (
+                TreeNode("model.skops", f"{place}model%2Fmodel.skops#artifacts", 412_331),
+                TreeNode("signature.json", f"{place}model%2Fsignature.json#artifacts", 1_204),
+            ),
+            is_open=True,
+        ),
+        TreeNode("preds.csv", f"{place}preds.csv#artifacts", 803, is_current=True),
+    )
+
+
+def run():
+    mine = (
+        ComparedRun(1, DIGEST[:32], "trial-6", "/runs/1", "late", "finished", NOW, None, "/runs"),
     )
     return RunContext(
         page=page(
@@ -336,14 +527,14 @@ def run():
             "runs",
             Link("Runs", "/runs"),
             live="run.",
-            cli="treadle runs 0197a3c7e4b0 --json",
+            cli="treadle runs show 0197a3c7e4b0 --json",
         ),
         id="0197a3c7e4b07f119d2a6c81f0e4d35a",
         name="trial-6",
         status="finished",
+        is_deleted=False,
         experiment=Link("late", "/runs?experiment=late"),
         parent=Link("study late-1", "/runs/9"),
-        children=Link("8 trials", "/runs?parent=9"),
         actor="demo",
         started_us=NOW - 9 * MINUTE,
         duration_us=9_412_000,
@@ -355,6 +546,9 @@ def run():
             Stat("Trained on", 51_955, "flights"),
             Stat("Became", "late@3"),
         ),
+        drawn=look(),
+        curves=(curve_set(mine, "", ("log_loss", "auc"), live=True),),
+        system=curve_set(mine, "system", ("system/cpu_percent",), live=True),
         params=(
             Pair("learning_rate", 0.0785),
             Pair("max_leaf_nodes", 63),
@@ -369,16 +563,28 @@ def run():
             MetricRow("brier", 0.1593, 0.1593, 0.1593, 1),
             MetricRow("observed_over_predicted", 1.0312, 1.0312, 1.0312, 1),
         ),
-        curves=(curve, auc),
-        artifacts=(
-            ArtifactRow(
-                "model/model.skops", 412_331, DIGEST, "/runs/1/artifacts/model/model.skops"
-            ),
-            ArtifactRow("model/signature.json", 1_204, DIGEST[3:], "#"),
-            ArtifactRow("calibration.csv", 803, DIGEST[5:], "#"),
+        tree=tree(),
+        files=3,
+        files_note="The first 1,000 are shown.",
+        preview=preview(),
+        child_columns=(
+            Column("Run"),
+            Column("Status"),
+            Column("Took", is_numeric=True),
+            Column("auc", is_numeric=True),
         ),
+        children=(
+            RunRow("0197b3c7e4b0", "fold 0", "/runs/2", "finished", NOW, SECOND, (0.71,)),
+            RunRow("0197b4c7e4b0", "fold 1", "/runs/3", "running", NOW, None, (None,)),
+        ),
+        all_children=Link("All 8 below", "/runs?parent=9"),
         inputs=(FLIGHTS, WEATHER),
+        datasets=(
+            LoggedDatasetRow("flights", DIGEST[:8], "training", "local flights.csv", V3),
+            LoggedDatasetRow("weather", DIGEST[8:16], "input", "http https://example.org/w", None),
+        ),
         outputs=(V3,),
+        models=(Pair("output at step 3", "m-0197a3c7e4b07f119d2a6c81f0e4d35a"),),
         tags=(Pair("study", "late-1"), Pair("trial", 6)),
         code=(
             Pair("Commit", "9f2c41e7a0b3", ""),
@@ -389,8 +595,9 @@ def run():
             Pair("Python", "3.11.2"),
             Pair("scikit-learn", "1.9.0"),
             Pair("NumPy", "2.4.0"),
-            Pair("Lock", "41 packages", "/runs/1/artifacts/requirements.txt"),
+            Pair("Lock", "41 packages", "/api/v1/runs/1/artifacts/requirements.txt?download=1"),
         ),
+        history=story()[:3],
     )
 
 
@@ -552,9 +759,21 @@ def dataset_version():
 def models():
     return ModelsContext(
         page=page("Models", "models", cli="treadle models --json"),
+        filter="name LIKE 'late%'",
         rows=(
-            ModelRow("late", "/models/late", 4, V4, V3, (ENDPOINT,), NOW - 5 * MINUTE),
-            ModelRow("late-leak", "/models/late-leak", 0, None, None, (), None),
+            ModelRow(
+                "late",
+                "/models/late",
+                "Whether a flight arrives more than a quarter of an hour late.",
+                (Pair("team", "blue"),),
+                4,
+                V4,
+                "production",
+                (Link("champion @3", "/models/late/3"),),
+                (ENDPOINT,),
+                NOW - 5 * MINUTE,
+            ),
+            ModelRow("late-leak", "/models/late-leak", "", (), 0, None, "", (), (), None),
         ),
         pager=Pager(1, 2, 2),
     )
@@ -564,9 +783,13 @@ def model():
     return ModelContext(
         page=page("late", "models", Link("Models", "/models"), cli="treadle models late --json"),
         name="late",
+        description="Whether a flight arrives late.",
+        tags=(Pair("team", "blue"),),
+        compare="/models/late/compare",
         columns=(
             Column("Version"),
             Column("Gate"),
+            Column("Stage"),
             Column("Aliases"),
             Column("Registered"),
             Column("Run"),
@@ -578,24 +801,84 @@ def model():
                 "4",
                 "/models/late/4",
                 "passed",
+                "staging",
+                "",
                 ("challenger",),
                 NOW,
                 Link("retrain-june", "/runs/4"),
                 (0.4892, 0.7133),
+                True,
             ),
             ModelVersionRow(
                 "3",
                 "/models/late/3",
                 "passed",
+                "production",
+                "",
                 ("champion",),
                 NOW - DAY,
                 Link("trial-6", "/runs/3"),
                 (0.5126, 0.709),
             ),
             ModelVersionRow(
-                "2", "/models/late/2", "blocked", (), NOW - 2 * DAY, None, (None, 0.928)
+                "2", "/models/late/2", "blocked", "", "failed", (), NOW, None, (None, 0.928)
             ),
         ),
+        pager=PAGER,
+    )
+
+
+def foreign_version():
+    """A version as a client of MLflow makes it: a link, whose files say nothing."""
+    return dataclasses.replace(
+        model_version(),
+        gate="unchecked",
+        stage="",
+        status="failed",
+        status_message="The upload broke off.",
+        description="",
+        source="s3://models/late",
+        files=(),
+        inputs=(),
+        outputs=(),
+        gates=(),
+    )
+
+
+def versions_compared():
+    few = compared(2)
+    return ModelCompareContext(
+        page=page("late, side by side", "models", Link("Models", "/models"), cli="treadle models"),
+        name="late",
+        versions=few.runs,
+        groups=few.groups,
+        back="/models/late",
+        notice=Notice("error", "Not every version can be compared", "late has no version 9."),
+    )
+
+
+def experiments():
+    rows = tuple(
+        ExperimentRow(
+            DIGEST[at : at + 32],
+            name,
+            f"/runs?experiment={name}",
+            f"/experiments/{at}",
+            "Flights of 2013, month by month." if at == 0 else "",
+            (Pair("team", "blue"),) if at == 0 else (),
+            17 * at,
+            at % 2,
+            NOW - at * MINUTE if at else None,
+            NOW - DAY,
+            at == 2,
+        )
+        for at, name in enumerate(("late", "leak-probe", "old"))
+    )
+    return ExperimentsContext(
+        page=page("Experiments", "runs", Link("Runs", "/runs"), cli="treadle runs --json"),
+        filter="name LIKE 'l%'",
+        views=(Option("active", "Active", None, True), Option("deleted", "Deleted")),
+        rows=rows,
         pager=PAGER,
     )
 
@@ -613,6 +896,12 @@ def model_version():
         model="late",
         version="4",
         gate="passed",
+        stage="staging",
+        status="",
+        status_message="",
+        description="Retrained on June.",
+        tags=(Pair("team", "blue"),),
+        source="",
         aliases=("challenger", "canary"),
         flavor="scikit-learn",
         size_bytes=412_331,
@@ -659,6 +948,10 @@ def model_version():
         ),
         outputs=(FieldRow("late", "float64", "[-1]"),),
         datasets=(FLIGHTS, WEATHER),
+        files=(
+            VersionFile("model.skops", 412_331, DIGEST),
+            VersionFile("MLmodel", 803, DIGEST[5:]),
+        ),
         history=(
             Moment(NOW - MINUTE, "Canary took 10 %", "active", "/endpoints/late"),
             Moment(NOW - 8 * MINUTE, "Passed its gates", "passed"),
@@ -1046,13 +1339,16 @@ def bug():
 SAMPLES = {
     "home.html": (home,),
     "runs.html": (runs,),
-    "run.html": (run,),
+    "run.html": (run, run_with_image, run_with_text, run_with_frame),
+    "compare.html": (compared, compared_too_many),
     "datasets.html": (datasets,),
     "dataset.html": (dataset,),
     "dataset_version.html": (dataset_version,),
     "models.html": (models,),
     "model.html": (model,),
-    "model_version.html": (model_version,),
+    "model_version.html": (model_version, foreign_version),
+    "model_compare.html": (versions_compared,),
+    "experiments.html": (experiments,),
     "endpoints.html": (endpoints,),
     "endpoint.html": (endpoint,),
     "monitors.html": (monitors,),
@@ -1061,3 +1357,6 @@ SAMPLES = {
     "error.html": (error, bug),
     "patterns.html": (lambda: portfolio(NOW),),
 }
+
+# Parts of pages, asked for by themselves.
+PART_SAMPLES = {"runs_facets.html": (facets,)}

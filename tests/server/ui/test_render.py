@@ -12,10 +12,10 @@ import jinja2.meta
 import jinja2.nodes
 import pytest
 
-from tests.server.ui.samples import NOW, SAMPLES, error
+from tests.server.ui.samples import NOW, PART_SAMPLES, SAMPLES, error
 from treadle.server.ui import render as module
 from treadle.server.ui import states
-from treadle.server.ui.contexts import PAGES, ErrorContext
+from treadle.server.ui.contexts import PAGES, PARTS, CurveSet, Dimension, ErrorContext, RunsPlot
 from treadle.server.ui.render import STATIC, chart_json, environment, render, static_url
 from treadle.server.ui.widgets import Chart, LoopNode, LoopPicture, Page, Series
 
@@ -54,6 +54,19 @@ def test_every_template_that_is_a_page_has_a_context_and_a_sample():
     pages = {path.name for path in TEMPLATES.glob("*.html") if "extends" in path.read_text()}
 
     assert pages == set(PAGES) == set(SAMPLES)
+    assert set(PARTS) == set(PART_SAMPLES)
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_part_of_a_page_uses_its_context_and_brings_no_page(name):
+    source = (TEMPLATES / name).read_text()
+    used = jinja2.meta.find_undeclared_variables(environment().parse(source))
+
+    html = render(name, PART_SAMPLES[name][0]())
+
+    assert used - set(environment().globals) == fields(PARTS[name])
+    assert "<html" not in html
+    assert len(html) > 100
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -86,12 +99,12 @@ def test_every_field_of_every_value_is_shown_somewhere(monkeypatch):
     unread = {
         f"{kind.__name__}.{field}"
         for kind, names in values.items()
-        if kind not in PAGES.values() and kind not in {Chart, Series}
+        if kind not in {*PAGES.values(), Chart, Series, CurveSet, Dimension, RunsPlot}
         for field in names
         if (kind, field) not in read
     }
 
-    # Levels and markers go to the chart as JSON, where chart.js reads them.
+    # Levels, markers, curves and plots go to the islands as JSON.
     assert unread == {"Level.label", "Level.value", "Marker.x", "Marker.label", "Marker.tone"}
 
 
@@ -103,6 +116,18 @@ def collect(value, into):
     elif isinstance(value, tuple):
         for each in value:
             collect(each, into)
+
+
+def test_under_a_prefix_every_address_has_it_and_text_keeps_its_words(html):
+    name, make = EVERY[0]
+    rooted = module.rooted(html, root="/t/red")
+
+    addresses = re.findall(r'\b(?:href|src|action|formaction|hx-get|data-src)="(/[^"]*)', rooted)
+
+    assert addresses
+    assert all(address.startswith("/t/red/") for address in addresses)
+    assert rooted.replace("/t/red", "") == html
+    assert render(name, make(), root="/t/red") == module.rooted(render(name, make()), root="/t/red")
 
 
 def test_a_page_refuses_the_context_of_another():
@@ -176,7 +201,7 @@ def test_buttons_and_fields_have_names(html):
         for tag, attrs in Tags(html).found
         if tag in {"button", "input"}
         and not attrs.get("aria-label")
-        and attrs.get("type") != "submit"
+        and attrs.get("type") not in {"submit", "hidden"}
     ]
 
     assert [attrs.get("name") for _, attrs in nameless] in ([], ["filter"], ["subject"])

@@ -12,13 +12,14 @@ from treadle.kernel.errors import NotFound
 from treadle.server.control import ControlServer
 from treadle.server.ui.chain import ChainWatch
 from treadle.server.ui.paging import ROWS
-from treadle.server.ui.run_page import thinned
-from treadle.tracking.entities import MetricPoint
 
 PAGES = [
     "/",
     "/runs",
     "/runs/RUN",
+    "/experiments",
+    "/experiments?view=deleted",
+    "/compare?runs=RUN,OTHER",
     "/data",
     "/data/flights",
     "/data/flights/1",
@@ -27,6 +28,7 @@ PAGES = [
     "/models/late",
     "/models/late/2",
     "/models/late/champion",
+    "/models/late/compare?versions=1,champion",
     "/endpoints",
     "/endpoints/late",
     "/monitors",
@@ -34,7 +36,17 @@ PAGES = [
     "/events",
     "/ui/patterns",
 ]
-LISTS = ["/", "/runs", "/data", "/models", "/endpoints", "/monitors", "/events"]
+LISTS = [
+    "/",
+    "/runs",
+    "/experiments",
+    "/compare",
+    "/data",
+    "/models",
+    "/endpoints",
+    "/monitors",
+    "/events",
+]
 BUDGET_BYTES = 300_000
 
 
@@ -44,7 +56,9 @@ def words(html):
 
 @pytest.fixture(scope="module")
 def address(seeded):
-    return lambda path: path.replace("RUN", seeded.run_id)
+    runs = seeded.app.tracking.search_runs(limit=2).items
+    other = next(run.id for run in runs if run.id != seeded.run_id)
+    return lambda path: path.replace("RUN", seeded.run_id).replace("OTHER", other)
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -88,7 +102,6 @@ def test_every_link_of_a_page_leads_somewhere(client, address, path):
         ("/endpoints/lat", "Did you mean"),
         ("/monitors/lat", "Did you mean"),
         ("/runs/ffffffffffff", "treadle runs"),
-        ("/runs/RUN/artifacts/nope.txt", "nope.txt"),
     ],
 )
 def test_what_is_not_there_gets_a_page_with_the_near_miss(client, address, path, says):
@@ -140,25 +153,28 @@ def test_a_filter_that_cannot_be_read_is_told_in_place(client):
     answer = client.get("/runs", params={"filter": "metric log_loss < 1"})
 
     assert answer.status_code == 200
-    assert "character 1" in words(answer.text)
+    assert "character 8" in words(answer.text)
     assert 'value="metric log_loss &lt; 1"' in answer.text
 
 
 def test_a_run_shows_its_curve_its_inputs_and_its_files(client, seeded):
     html = client.get(f"/runs/{seeded.run_id}").text
 
-    assert 'id="curve-log-loss"' in html
+    assert 'id="curve-log_loss"' in html
     assert 'href="/data/flights/1"' in html
-    assert f'href="/runs/{seeded.run_id}/artifacts/notes/how%20it%20was.txt"' in html
+    assert "artifact=notes%2Fhow+it+was.txt" in html
 
 
-def test_a_file_of_a_run_is_saved_and_never_run(client, seeded):
-    answer = client.get(f"/runs/{seeded.run_id}/artifacts/notes/how%20it%20was.txt")
+def test_a_file_of_a_run_is_shown_in_place_and_can_be_saved(client, seeded):
+    html = client.get(f"/runs/{seeded.run_id}", params={"artifact": "notes/how it was.txt"}).text
+    place = re.findall(r'href="(/api/v1/runs/[^"]+txt\?download=1)"', html)[0]
 
-    assert answer.content == b"by hand"
-    assert answer.headers["content-type"] == "application/octet-stream"
-    assert answer.headers["content-disposition"] == 'attachment; filename="how it was.txt"'
-    assert answer.headers["content-security-policy"] == "sandbox"
+    saved = client.get(place)
+
+    assert "by hand" in words(html)
+    assert saved.content == b"by hand"
+    assert saved.headers["content-disposition"].startswith("attachment;")
+    assert saved.headers["content-security-policy"].startswith("sandbox")
 
 
 def test_a_dataset_version_shows_its_contract_and_who_used_it(client, seeded):
@@ -182,6 +198,16 @@ def test_a_model_version_shows_the_evidence_of_its_gates_and_its_seal(client):
     assert "against the baseline" in said
     assert "the stored bytes are those that were signed" in said
     assert "late@2 is live on late" in said
+
+
+def test_versions_stand_side_by_side_with_what_differs_first(client):
+    said = words(client.get("/models/late/compare?versions=1,2").text)
+
+    assert "late@1" in said
+    assert said.index("Metrics 1 differ") < said.index("Signature 0 differ")
+    missing = words(client.get("/models/late/compare?versions=1,99").text)
+    assert "Not every version can be compared" in missing
+    assert "Select two versions" in words(client.get("/models/late/compare").text)
 
 
 def test_an_endpoint_shows_traffic_releases_and_a_request_that_works(client, server):
@@ -244,15 +270,6 @@ def test_a_long_list_goes_on_and_back(empty):
 @pytest.mark.parametrize("offset", ["-1", "many", "1e3", "9" * 30, ""])
 def test_an_offset_that_is_no_number_is_the_beginning(client, offset):
     assert "1–" in words(client.get("/events", params={"offset": offset}).text)
-
-
-def test_a_curve_keeps_its_ends_when_it_is_thinned():
-    points = [MetricPoint(key="loss", value=1.0 / (1 + s), step=s, at=s) for s in range(1000)]
-
-    kept = thinned(points, most=100)
-
-    assert (len(kept), kept[0].step, kept[-1].step) == (100, 0, 999)
-    assert thinned(points[:5]) == points[:5]
 
 
 # --- the chain ---

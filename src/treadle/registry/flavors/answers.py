@@ -11,6 +11,10 @@ from treadle.kernel.errors import InvalidInput
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from treadle.registry.entities import Output
+
+BINARY = MATRIX = 2
+
 
 def as_answers(given: Any, *, rows: int) -> npt.NDArray[np.float64]:
     """Return one float64 for each row. Raises InvalidInput when there are not as many numbers."""
@@ -29,3 +33,18 @@ def as_answers(given: Any, *, rows: int) -> npt.NDArray[np.float64]:
             hint=f"Answer with one number for each row: shape ({rows},).",
         )
     return answers
+
+
+def one_column(given: Any, *, rows: int, output: Output) -> npt.NDArray[np.float64]:
+    """Return one float64 for each row of what may be a column for each class.
+
+    Of two columns of probabilities the second counts, of columns for classes the greatest one's
+    place. Raises InvalidInput when that leaves no single number a row.
+    """
+    wide = np.asarray(given)
+    if wide.ndim == MATRIX and wide.shape[1] > 1:
+        if output == "class":
+            wide = wide.argmax(axis=1)
+        elif output == "probability" and wide.shape[1] == BINARY:
+            wide = wide[:, 1]
+    return as_answers(wide, rows=rows)

@@ -34,14 +34,18 @@ _BY_VALUE = threading.Lock()
 def save_pickle(model: object, *, folder: Path) -> None:
     """Write a model as a pickle. Raises InvalidInput when it holds something that cannot be."""
     with (folder / MODEL).open("wb") as file:
-        file.write(_dumps(model))
+        file.write(dumps(model))
 
 
 def load_pickle(folder: Path) -> object:
     """Read a model back. Only for files whose signature was checked."""
+    return read_pickle((folder / MODEL).read_bytes())
+
+
+def read_pickle(data: bytes) -> object:
+    """Read a pickle. Only for bytes that this project wrote, or that the caller trusts."""
     try:
-        with (folder / MODEL).open("rb") as file:
-            return pickle.load(file)  # noqa: S301 - this project signed it, and that was checked
+        return pickle.loads(data)  # noqa: S301 - signed by this project, or trusted by name
     except (ImportError, AttributeError) as error:
         raise Corrupt(
             f"The model needs code that is not here: {error}.",
@@ -55,8 +59,18 @@ def libraries(*packages: str) -> dict[str, str]:
     return {"python": platform.python_version(), **versions}
 
 
-def _dumps(model: object) -> bytes:
-    with _BY_VALUE, contextlib.suppress(Exception), _written_by_value():
+def installed(*packages: str) -> str:
+    """Return the first of several packages that bring the same module; the last when none is."""
+    for package in packages[:-1]:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            metadata.version(package)
+            return package
+    return packages[-1]
+
+
+def dumps(model: object) -> bytes:
+    """Return a model as a pickle, code of the user's own project written by value."""
+    with contextlib.suppress(Exception), written_by_value():
         return bytes(cloudpickle.dumps(model))
     # A module of the project may hold what cannot be written (a lock, a connection) where its name
     # alone would do. If that is not it, this explains what is.
@@ -70,16 +84,18 @@ def _dumps(model: object) -> bytes:
 
 
 @contextlib.contextmanager
-def _written_by_value() -> Iterator[None]:
-    known = cloudpickle.list_registry_pickle_by_value()
-    new = [module for module in _local_modules() if module.__name__ not in known]
-    for module in new:
-        cloudpickle.register_pickle_by_value(module)
-    try:
-        yield
-    finally:
+def written_by_value() -> Iterator[None]:
+    """Let cloudpickle write what is not installed here by value, and not by its name."""
+    with _BY_VALUE:
+        known = cloudpickle.list_registry_pickle_by_value()
+        new = [module for module in _local_modules() if module.__name__ not in known]
         for module in new:
-            cloudpickle.unregister_pickle_by_value(module)
+            cloudpickle.register_pickle_by_value(module)
+        try:
+            yield
+        finally:
+            for module in new:
+                cloudpickle.unregister_pickle_by_value(module)
 
 
 def _local_modules() -> list[ModuleType]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from treadle.kernel.errors import InvalidInput, MissingExtra, Refused
+from treadle.kernel.errors import Corrupt, InvalidInput, MissingExtra, Refused
 from treadle.registry.flavors import pickles
 from treadle.registry.flavors.answers import as_answers
 
@@ -85,7 +85,7 @@ class SklearnFlavor:
         classes = _classes(model)
         try:
             skops_io.dump(model, folder / MODEL)
-            strange = _strange(skops_io, folder)
+            strange = sorted(set(skops_io.get_untrusted_types(file=folder / MODEL)) - TRUSTED)
         except Exception:  # noqa: BLE001 - whatever skops cannot hold, a pickle may
             strange = [type(model).__name__]
         if strange:
@@ -108,15 +108,7 @@ class SklearnFlavor:
         _require_sklearn()
         if not (folder / MODEL).exists():
             return pickles.load_pickle(folder)
-        skops_io = _skops_io()
-        strange = _strange(skops_io, folder)
-        if strange:
-            raise Refused(
-                f"The model holds types this Treadle does not trust: {', '.join(strange)}.",
-                hint="Load it with the version of Treadle that saved it.",
-                types=strange,
-            )
-        return skops_io.load(folder / MODEL, trusted=sorted(TRUSTED))
+        return read_skops(folder / MODEL)
 
     def predict(self, model: Any, table: pa.Table) -> npt.NDArray[np.float64]:
         """Ask the estimator."""
@@ -128,6 +120,28 @@ class SklearnFlavor:
         if output == "class":
             given = np.searchsorted(model.classes_, given)
         return as_answers(given, rows=table.num_rows)
+
+
+def read_skops(path: Path, *, known: frozenset[str] = frozenset(), trust: bool = False) -> object:
+    """Read an estimator from a skops file.
+
+    Raises Refused when it holds a type that is neither trusted here nor `known` to the caller, who
+    may `trust` whatever is in it; Corrupt when it is no such file.
+    """
+    _require_sklearn()
+    skops_io = _skops_io()
+    try:
+        found = set(skops_io.get_untrusted_types(file=path))
+    except Exception as error:
+        raise Corrupt(f"The skops file cannot be read: {type(error).__name__}: {error}") from error
+    strange = sorted(found - TRUSTED - known)
+    if strange and not trust:
+        raise Refused(
+            f"The model holds types this Treadle does not trust: {', '.join(strange)}.",
+            hint="Load it with the version of Treadle that saved it.",
+            types=strange,
+        )
+    return skops_io.load(path, trusted=sorted(found))
 
 
 def _features(model: Any, table: pa.Table) -> Any:
@@ -173,11 +187,6 @@ def _classes(model: Any) -> dict[str, Any]:
             hint="Register one model for each target.",
         )
     return {"classes": classes.tolist()}
-
-
-def _strange(skops_io: Any, folder: Path) -> list[str]:
-    found = skops_io.get_untrusted_types(file=folder / MODEL)
-    return sorted(set(found) - TRUSTED)
 
 
 def _require_sklearn() -> None:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute, Route
 
-from treadle.server.api import data, endpoints, events, models, monitors, runs, status
+from treadle.server.api import artifacts, data, endpoints, events, models, monitors, runs, status
 
 PREFIX = "/api/v1"
 
 
 def routes() -> list[BaseRoute]:
     """Return every route of the API."""
-    nouns = (status, runs, data, models, endpoints, monitors, events)
+    nouns = (status, runs, artifacts, data, models, endpoints, monitors, events)
     return [
         Route(PREFIX + path, handler, methods=[method])
         for noun in nouns

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import msgspec
 
+from treadle.kernel.errors import InvalidInput
 from treadle.server.answers import json_answer
 from treadle.server.asked import Asked, app_of
 from treadle.tracking.entities import Artifact, MetricSummary, Run
@@ -13,6 +14,9 @@ from treadle.tracking.entities import Artifact, MetricSummary, Run
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
+
+
+View = Literal["active", "deleted", "all"]
 
 
 class WholeRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,8 +28,8 @@ class WholeRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def runs(request: Request) -> Response:
-    """List runs, newest first: experiment=, status=, parent=, filter=, order=metric.log_loss."""
-    names = ("experiment", "status", "parent", "filter", "order", "limit", "offset")
+    """List runs, newest first: experiment=, status=, parent=, filter=, order=, view=deleted."""
+    names = ("experiment", "status", "parent", "filter", "order", "view", "limit", "offset")
     asked = Asked(request, *names)
     found = app_of(request).tracking.search_runs(
         experiment=asked.text("experiment"),
@@ -33,10 +37,18 @@ def runs(request: Request) -> Response:
         parent_id=asked.text("parent"),
         where=asked.text("filter") or "",
         order_by=asked.text("order") or "started_at desc",
+        view=_view(asked),
         limit=asked.limit,
         offset=asked.offset,
     )
     return json_answer(found)
+
+
+def _view(asked: Asked) -> View:
+    view = asked.text("view") or "active"
+    if view not in get_args(View):
+        raise InvalidInput(f"view is {view[:100]!r}.", hint=f"Use {' or '.join(get_args(View))}.")
+    return cast("View", view)
 
 
 def run(request: Request) -> Response:

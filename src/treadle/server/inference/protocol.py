@@ -127,7 +127,7 @@ def decode_request(body: bytes) -> InferRequest:
         return _REQUESTS.decode(body)
     except msgspec.ValidationError as error:
         raise InvalidInput(f"Not an Open Inference V2 request: {error}.") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidInput(f"The body is not JSON: {error}.") from error
 
 
@@ -242,7 +242,7 @@ def _check_names(
     found: Mapping[str, RequestInput],
     optional: Mapping[str, Field],
 ) -> None:
-    missing = [name for name in needed if name not in found]
+    missing = [name for name, f in needed.items() if name not in found and not f.optional]
     unknown = [name for name in found if name not in needed and name not in optional]
     if missing:
         expected = _DATATYPES[needed[missing[0]].type]

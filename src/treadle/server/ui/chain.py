@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from treadle.server.ui.contexts import Chain
 from treadle.storage.events import FIRST_LINK, link
@@ -31,6 +32,14 @@ class ChainWatch:
         self._broken: int | None = None
         self._checked_us: int | None = None
         self._catching_up: threading.Thread | None = None
+        self._others: WeakKeyDictionary[EventLog, ChainWatch] = WeakKeyDictionary()
+
+    def of(self, log: EventLog) -> ChainWatch:
+        """Return the watch over a log: this one, or that over a tenant's."""
+        if log is self._log:
+            return self
+        with self._lock:
+            return self._others.setdefault(log, ChainWatch(log))
 
     def look(self) -> Chain:
         """Check some new links and say what is known; what is left is checked in the background."""

@@ -21,13 +21,14 @@ _TITLES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """What went wrong and what to do next; a traceback only of a bug."""
+    """What went wrong, what to do next, and the prefix addresses have there."""
 
     status: int
     message: str
     hint: str = ""
     near: tuple[str, ...] = ()
     traceback: str = ""
+    root: str = ""
 
 
 def failure_page(failure: Failure) -> str:
@@ -46,4 +47,5 @@ def failure_page(failure: Failure) -> str:
             near=tuple(Link(path, path) for path in failure.near),
             traceback=failure.traceback,
         ),
+        root=failure.root,
     )

@@ -6,12 +6,12 @@ Each takes a plain value and gives text. ``None`` gives an en dash: not known, o
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
+
+from treadle.kernel.clock import as_datetime
 
 DASH = "\u2013"
 _MINUS = "\u2212"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND_US = 1_000_000
 _MINUTE_US = 60 * _SECOND_US
 _HOUR_US = 60 * _MINUTE_US
@@ -124,24 +124,19 @@ def elapsed(start: int, end: int | None) -> int | None:
 
 def instant(value: int) -> str:
     """Say an instant (UTC microseconds) in UTC; the page then turns it to the viewer's zone."""
-    return f"{_moment(value):%Y-%m-%d %H:%M:%S} UTC"
+    return f"{as_datetime(value):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def iso(value: int) -> str:
     """Say an instant (UTC microseconds) the way machines read it."""
-    return f"{_moment(value):%Y-%m-%dT%H:%M:%S.%fZ}"
+    return f"{as_datetime(value):%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 def day(value: float) -> str:
     """Say the calendar day, in UTC, of an instant (UTC microseconds)."""
-    return f"{_moment(int(value)):%Y-%m-%d}"
+    return f"{as_datetime(int(value)):%Y-%m-%d}"
 
 
 def short(digest: str) -> str:
     """Keep as much of a digest or id as an eye can compare."""
     return digest[:12]
-
-
-def _moment(value: int) -> datetime:
-    # A timestamp would go through a float and lose microseconds.
-    return _EPOCH + timedelta(microseconds=value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -43,6 +44,15 @@ class LiveFeed:
         self._looking: asyncio.Task[None] | None = None
         self._placed = asyncio.Event()
         self._closed = False
+        self._others: WeakKeyDictionary[EventLog, LiveFeed] = WeakKeyDictionary()
+
+    def of(self, log: EventLog) -> LiveFeed:
+        """Return the feed of a log: this one, or that of a tenant, which ends with this one."""
+        if log is self._log:
+            return self
+        if log not in self._others:
+            self._others[log] = LiveFeed(log, poll_s=self._poll_s)
+        return self._others[log]
 
     @property
     def listeners(self) -> int:
@@ -82,6 +92,8 @@ class LiveFeed:
     def close(self) -> None:
         """End every stream; called on the event loop's own thread."""
         self._closed = True
+        for other in list(self._others.values()):
+            other.close()
         for news in self._listeners:
             _cut(news)
 

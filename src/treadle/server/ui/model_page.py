@@ -13,16 +13,20 @@ from treadle.server.ui.contexts import (
     GateRow,
     ModelVersionContext,
     Seal,
+    VersionFile,
 )
 from treadle.server.ui.formats import number
 from treadle.server.ui.places import run_place
+from treadle.server.ui.run_columns import HIDDEN_TAGS
 from treadle.server.ui.run_page import dataset_uses
-from treadle.server.ui.snippets import snippets
+from treadle.server.ui.snippets import mlflow_snippet, snippets
 from treadle.server.ui.story import story
-from treadle.server.ui.widgets import Link, Page, Stat
+from treadle.server.ui.widgets import Link, Page, Pair, Stat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+
+    from starlette.requests import Request
 
     from treadle.app import App
     from treadle.governance.entities import GateReport, GateResult
@@ -31,6 +35,8 @@ if TYPE_CHECKING:
     from treadle.tracking.entities import Run
 
 STATS = 4
+FILES_SHOWN = 200
+TAG_LENGTH = 200
 # Reading more than this for a page would keep its reader waiting.
 CHECKED_BYTES = 32 << 20
 HISTORY = 12
@@ -43,7 +49,7 @@ def gate_state(passed: bool | None) -> str:  # noqa: FBT001 - a verdict that may
     return "unchecked" if passed is None else "passed" if passed else "refused"
 
 
-def model_version_context(app: App, ref: str) -> ModelVersionContext:
+def model_version_context(app: App, ref: str, *, request: Request) -> ModelVersionContext:
     """Return a model version: may it serve, why, what it takes, what it was made from."""
     version = app.registry.version(ref)
     run = _run(app, version)
@@ -52,10 +58,16 @@ def model_version_context(app: App, ref: str) -> ModelVersionContext:
     size_bytes = sum(file.size_bytes for file in version.files)
     aliases = [a for a, n in app.registry.aliases(version.model).items() if n == version.number]
     return ModelVersionContext(
-        page=_page(app, version),
+        page=_page(app, version, request=request),
         model=version.model,
         version=str(version.number),
         gate=gate_state(report.passed if report else None),
+        stage="" if version.stage == "none" else version.stage,
+        status="" if version.status == "ready" else version.status,
+        status_message=version.status_message,
+        description=version.description,
+        tags=tag_pairs(version.tags),
+        source="" if version.files else version.source,
         aliases=tuple(aliases),
         flavor=version.flavor,
         size_bytes=size_bytes,
@@ -66,21 +78,44 @@ def model_version_context(app: App, ref: str) -> ModelVersionContext:
         gates=_gates(report, datasets),
         seal=_seal(app, version, size_bytes=size_bytes),
         inputs=tuple(FieldRow(f.name, f.type, "[n]") for f in version.signature.inputs),
-        outputs=(FieldRow(version.model, version.signature.output, "[n]"),),
+        outputs=_outputs(version),
         datasets=datasets,
+        files=tuple(
+            VersionFile(file.path, file.size_bytes, file.digest)
+            for file in version.files[:FILES_SHOWN]
+        ),
         history=story(_history(app, version), replays=app.replays),
     )
 
 
-def _page(app: App, version: ModelVersion) -> Page:
+def tag_pairs(tags: Mapping[str, str]) -> tuple[Pair, ...]:
+    """Return tags that people set, by key."""
+    own = ((key, text) for key, text in sorted(tags.items()) if not key.startswith(HIDDEN_TAGS))
+    return tuple(Pair(key, text[:TAG_LENGTH]) for key, text in own)
+
+
+def _outputs(version: ModelVersion) -> tuple[FieldRow, ...]:
+    # Files that came from elsewhere do not always say what they answer.
+    if version.signature.output == "unknown":
+        return ()
+    return (FieldRow(version.model, version.signature.output, "[n]"),)
+
+
+def _page(app: App, version: ModelVersion, *, request: Request) -> Page:
     return Page(
         title=version.ref,
         nav="models",
         crumbs=(Link("Models", "/models"), Link(version.model, f"/models/{version.model}")),
-        snippets=snippets(
-            app.home,
-            command=f"models show {version.ref} --json",
-            python=f"model = client.registry.load({version.ref!r})\nmodel.predict(table)",
+        snippets=(
+            *snippets(
+                app.home,
+                command=f"models show {version.ref} --json",
+                python=f"model = client.registry.load({version.ref!r})\nmodel.predict(table)",
+            ),
+            mlflow_snippet(
+                request,
+                f"model = mlflow.pyfunc.load_model('models:/{version.model}/{version.number}')",
+            ),
         ),
         live="model. gate. release.",
     )
@@ -174,7 +209,9 @@ def _float(value: object) -> float | None:
 
 def _seal(app: App, version: ModelVersion, *, size_bytes: int) -> Seal:
     state, note, checked = "verified", "the stored bytes are those that were signed", _now()
-    if size_bytes > CHECKED_BYTES:
+    if not version.files:
+        state, note, checked = "unchecked", "a link: its files are not here", None
+    elif size_bytes > CHECKED_BYTES:
         state, note, checked = "unchecked", "large: its bytes are checked when it is loaded", None
     else:
         try:

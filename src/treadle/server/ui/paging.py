@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from treadle.server.asked import OFFSET_MOST
+from treadle.server.ui.answer import path_of
 from treadle.server.ui.places import asking
 from treadle.server.ui.widgets import Pager
 
@@ -44,7 +45,7 @@ def cut(request: Request, items: Sequence[T]) -> tuple[tuple[T, ...], Pager]:
 def _pager(
     request: Request, *, shown: int, total: int, offset: int, keep: Mapping[str, object]
 ) -> Pager:
-    path, reached = request.url.path, offset + shown
+    path, reached = path_of(request), offset + shown
     before = asking(path, {**keep, "offset": max(0, offset - ROWS)}) if offset else ""
     after = asking(path, {**keep, "offset": reached}) if reached < total and shown else ""
     return Pager(

@@ -6,9 +6,22 @@ Nothing here is measured; every name says "example" so that no reader takes it f
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from treadle.server.ui import states
-from treadle.server.ui.contexts import CheckRow, PatternsContext, RunRow, VariantRow
+from treadle.server.ui.contexts import (
+    CheckRow,
+    ComparedGroup,
+    ComparedRun,
+    Facet,
+    FacetValue,
+    PatternsContext,
+    Preview,
+    RunRow,
+    TreeNode,
+    VariantRow,
+)
+from treadle.server.ui.side_by_side import group
 from treadle.server.ui.widgets import (
     LOOP,
     Chart,
@@ -30,9 +43,13 @@ from treadle.server.ui.widgets import (
     Stat,
 )
 
+if TYPE_CHECKING:
+    from treadle.server.ui.run_columns import Cell
+
 _MINUTE_US = 60_000_000
 _DAY_US = 24 * 60 * _MINUTE_US
 _WEEKS = 24
+_DIGEST = "0197a0c7e4b07f119d2a6c81f0e4d350"
 
 
 def portfolio(now_us: int) -> PatternsContext:
@@ -69,6 +86,12 @@ def portfolio(now_us: int) -> PatternsContext:
         moments=_moments(now_us),
         checks=_checks(),
         variants=_variants(),
+        facets=_facets(),
+        tags=(Pair("team", "example"), Pair("stage", "draft")),
+        tree=_tree(),
+        previews=_previews(),
+        compared=_compared(now_us),
+        groups=_groups(),
         now_us=now_us,
         code='import treadle\n\nproject = treadle.connect(".")\nprint(project.runs())',
     )
@@ -147,7 +170,7 @@ def _charts() -> tuple[Chart, ...]:
     weeks = tuple(float(1_356_998_400_000_000 + 7 * _DAY_US * week) for week in range(_WEEKS))
     wave = tuple(0.49 + 0.03 * math.sin(week / 3) for week in range(_WEEKS))
     gap = tuple(None if week in {9, 10} else value - 0.012 for week, value in enumerate(wave))
-    steps = tuple(float(step) for step in range(1, 101))
+    steps = tuple(float(step) for step in range(1, 41))
     return (
         Chart(
             "example-band",
@@ -293,3 +316,52 @@ def _variants() -> tuple[VariantRow, ...]:
         VariantRow(role, Link("example", "#"), role, share, 0, 0, None, None)
         for role, share in (("live", 0.9), ("canary", 0.1), ("shadow", 0.0), ("champion", 1.0))
     )
+
+
+def _facets() -> tuple[Facet, ...]:
+    values = (FacetValue("example", "#", 1_204, is_selected=True), FacetValue("another", "#", 9))
+    return (Facet("Counted", values), Facet("Not counted yet", (FacetValue("example", "#"),)))
+
+
+def _tree() -> tuple[TreeNode, ...]:
+    inside = (TreeNode("roc.png", "#", 4_096), TreeNode("notes.txt", "#", 12, is_current=True))
+    return (
+        TreeNode("open", "", 4_108, inside, is_open=True),
+        TreeNode("closed", "", 4_108, inside),
+        TreeNode("config.json", "#", 56),
+    )
+
+
+def _previews() -> tuple[Preview, ...]:
+    table = Preview(
+        "table",
+        "example.csv",
+        803,
+        _DIGEST,
+        "#",
+        columns=(Column("flight"), Column("late", is_numeric=True)),
+        rows=(("UA 12", 0.25), ("UA 13", None)),
+        note="The first 2 rows of 500.",
+    )
+    text = Preview("text", "example.txt", 18, _DIGEST, "#", text="line one\nline two")
+    nothing = Preview("none", "example.bin", 4_096, _DIGEST, "#", note="It cannot be shown.")
+    return (table, text, nothing)
+
+
+def _compared(now_us: int) -> tuple[ComparedRun, ...]:
+    return tuple(
+        ComparedRun(
+            number, _DIGEST, f"example-{number}", "#", "example", "finished", now_us, _DAY_US, "#"
+        )
+        for number in (1, 2, 9, 17)
+    )
+
+
+def _groups() -> tuple[ComparedGroup, ...]:
+    runs: tuple[dict[str, Cell], ...] = (
+        {"log_loss": 0.4892, "kind": "trees", "seed": 7},
+        {"log_loss": 0.5126, "kind": "linear", "seed": 7},
+        {"log_loss": math.nan, "kind": "trees", "seed": 7},
+        {"log_loss": None, "kind": "trees", "seed": 7},
+    )
+    return (group("Example", runs),)

@@ -24,19 +24,34 @@ def dataset_version_place(ref: str) -> str:
     return f"/data/{_part(name)}/{_part(version or 'latest')}"
 
 
+def experiment_place(experiment_id: str) -> str:
+    """Return where an experiment takes its forms; what it shows are its runs."""
+    return f"/experiments/{_part(experiment_id)}"
+
+
 def run_place(run_id: str) -> str:
     """Return the page of a run."""
     return f"/runs/{_part(run_id)}"
 
 
 def artifact_place(run_id: str, path: str) -> str:
-    """Return the address of a file of a run."""
-    return f"/runs/{_part(run_id)}/artifacts/{quote(path)}"
+    """Return the address at which a file of a run is saved."""
+    return f"{raw_place(run_id, path)}?download=1"
+
+
+def raw_place(run_id: str, path: str) -> str:
+    """Return the address of a file of a run as what it is, for pages to show it in place."""
+    return f"/api/v1/runs/{_part(run_id)}/artifacts/{quote(path)}"
 
 
 def model_place(name: str) -> str:
     """Return the page of a model."""
     return f"/models/{_part(name)}"
+
+
+def version_compare_place(name: str) -> str:
+    """Return the page that puts versions of a model side by side."""
+    return f"/models/{_part(name)}/compare"
 
 
 def version_place(ref: str) -> str:
@@ -66,9 +81,9 @@ def version_link(ref: str) -> Link | None:
 
 
 def asking(path: str, given: Mapping[str, object]) -> str:
-    """Return an address with a query; what is empty is left out."""
-    kept = {name: str(value) for name, value in given.items() if value not in {None, "", 0}}
-    return f"{path}?{urlencode(kept)}" if kept else path
+    """Return an address with a query; what is empty is left out, a tuple is said once for each."""
+    kept = {name: value for name, value in given.items() if value not in {None, "", 0, ()}}
+    return f"{path}?{urlencode(kept, doseq=True)}" if kept else path
 
 
 def subject_link(subject: str) -> Link | None:

@@ -12,14 +12,15 @@ import functools
 import hashlib
 import json
 import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from treadle.server.ui import formats, states
-from treadle.server.ui.contexts import PAGES
+from treadle.server.ui.contexts import PAGES, PARTS
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -38,17 +39,30 @@ CONTENT_SECURITY_POLICY = (
     "form-action 'self'; frame-ancestors 'none'"
 )
 
+_ADDRESS = re.compile(r'\b(href|src|action|formaction|hx-get|data-src)="/(?!/)')
 
-def render(name: str, context: DataclassInstance) -> str:
-    """Render one page from its context.
 
-    Raises TypeError when the context is not the one that PAGES names for this template.
+def render(name: str, context: DataclassInstance, *, root: str = "") -> str:
+    """Render one page, or a part of one, from its context.
+
+    `root` is put before every address that begins with a slash: the prefix of a tenant. Raises
+    TypeError when the context is not the one that PAGES or PARTS names for this template.
     """
-    expected = PAGES[name]
+    expected = PAGES.get(name) or PARTS[name]
     if type(context) is not expected:
         raise TypeError(f"{name} takes {expected.__name__}, not {type(context).__name__}")
     values = {field.name: getattr(context, field.name) for field in dataclasses.fields(expected)}
-    return environment().get_template(name).render(values)
+    html = environment().get_template(name).render(values)
+    return rooted(html, root=root) if root else html
+
+
+def rooted(html: str, *, root: str) -> str:
+    """Put a prefix before every address of a page, in one place, so that none can be forgotten.
+
+    Text cannot look like an attribute: its quotes are escaped.
+    """
+    said = html.replace('data-root=""', f'data-root="{escape(root)}"', 1)
+    return _ADDRESS.sub(lambda found: f'{found[1]}="{escape(root)}/', said)
 
 
 @functools.cache
@@ -76,6 +90,7 @@ def environment() -> jinja2.Environment:
     ):
         made.filters[name] = getattr(formats, name)
     made.filters["chart_json"] = chart_json
+    made.filters["json"] = plain_json
     made.globals["look"] = states.look
     made.globals["estimate"] = formats.estimate
     made.globals["static"] = static_url
@@ -91,7 +106,15 @@ def static_url(path: str) -> str:
 
 def chart_json(chart: Chart) -> Markup:
     """Write a chart as JSON that may stand inside a script element."""
-    text = json.dumps(_finite(dataclasses.asdict(chart)), separators=(",", ":"), allow_nan=False)
+    return plain_json(chart)
+
+
+def plain_json(value: DataclassInstance) -> Markup:
+    """Write a dataclass as JSON that may stand inside a script element."""
+    return _escaped(json.dumps(_finite(dataclasses.asdict(value)), separators=(",", ":")))
+
+
+def _escaped(text: str) -> Markup:
     # A value holding "</script>" or "<!--" must not end or hide the element.
     return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))  # noqa: S704 - every character that means something in HTML was just escaped
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from treadle.kernel.errors import NotFound
-from treadle.server.ui.contexts import ArtifactRow, DatasetUse, MetricRow, RunContext
+from treadle.server.ui.artifact_tree import FILES_MOST, artifact_tree
+from treadle.server.ui.contexts import (
+    DatasetUse,
+    LoggedDatasetRow,
+    MetricRow,
+    Preview,
+    RunContext,
+    RunRow,
+)
+from treadle.server.ui.curves import SYSTEM_SET, curve_look, curve_sets
 from treadle.server.ui.formats import elapsed
 from treadle.server.ui.places import (
     artifact_place,
@@ -15,54 +23,83 @@ from treadle.server.ui.places import (
     run_place,
     version_link,
 )
-from treadle.server.ui.run_columns import param_cell
-from treadle.server.ui.snippets import snippets
-from treadle.server.ui.widgets import Chart, Link, Page, Pair, Series, Stat
+from treadle.server.ui.previews import preview
+from treadle.server.ui.run_columns import HIDDEN_TAGS, SYSTEM, cells, param_cell, varying
+from treadle.server.ui.snippets import mlflow_snippet, snippets
+from treadle.server.ui.story import story
+from treadle.server.ui.widgets import Column, Link, Page, Pair, Stat
 from treadle.tracking.capture import DIFF_PATH, PACKAGES_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from starlette.requests import Request
+
     from treadle.app import App
-    from treadle.tracking.entities import Artifact, MetricPoint, MetricSummary, Run, RunInput
+    from treadle.tracking.entities import Artifact, MetricSummary, Run, RunInput
 
-CURVES = 12
-POINTS = 300
 STATS = 5
-OWN = "treadle."
+CHILDREN = 20
+EVENTS = 12
 BASELINE = "baseline."
+CONTEXT_TAG = "mlflow.data.context"
+RUNNING = ("running", "scheduled")
 
 
-def run_context(app: App, asked: str) -> RunContext:
+def run_context(app: App, asked: str, *, request: Request) -> RunContext:
     """Return everything one execution logged, and what it was made from."""
-    tracking = app.tracking
-    run = tracking.run(asked)
-    summaries = tracking.metric_summaries(run.id)
-    artifacts = tracking.artifacts(run.id)
-    children = tracking.search_runs(parent_id=run.id, limit=1).total
+    run = app.tracking.run(asked)
+    summaries = app.tracking.metric_summaries(run.id)
+    artifacts = app.tracking.artifacts(run.id)
+    children = app.tracking.search_runs(parent_id=run.id, limit=CHILDREN)
     versions = app.registry.versions_of_run(run.id)
+    chosen = request.query_params.get("artifact", "")
+    curves = curve_sets(app, [run], is_live=run.status in RUNNING)
+    shown = varying(children.items)
     return RunContext(
-        page=_page(app, run),
+        page=_page(app, run, request=request),
         id=run.id,
         name=run.name or run.id[:12],
         status=run.status,
+        is_deleted=run.lifecycle_stage == "deleted",
         experiment=Link(run.experiment, asking("/runs", {"experiment": run.experiment})),
         parent=_parent(app, run.parent_id),
-        children=_children(run, children),
-        actor=run.actor,
+        actor=run.user_id or run.actor,
         started_us=run.started_at,
         duration_us=elapsed(run.started_at, run.ended_at),
         error=run.error,
         stats=_stats(run),
+        drawn=curve_look(request.query_params),
+        curves=tuple(each for each in curves if each.id != SYSTEM_SET),
+        system=next((each for each in curves if each.id == SYSTEM_SET), None),
         params=tuple(Pair(key, param_cell(value)) for key, value in sorted(run.params.items())),
-        metrics=tuple(_metric(summary) for summary in summaries),
-        curves=_curves(app, run, summaries),
-        artifacts=tuple(_artifact(run, artifact) for artifact in artifacts),
+        metrics=tuple(_metric(each) for each in summaries if not each.key.startswith(SYSTEM)),
+        tree=artifact_tree(run.id, artifacts, chosen=chosen),
+        files=len(artifacts),
+        files_note=f"The first {FILES_MOST:,} are shown." if len(artifacts) > FILES_MOST else "",
+        preview=_preview(app, run, artifacts, chosen=chosen),
+        child_columns=(
+            *(Column(label) for label in ("Run", "Status")),
+            Column("Took", is_numeric=True),
+            *(Column(each.key, is_numeric=True) for each in shown),
+        ),
+        children=tuple(_child(child, cells(child, shown)) for child in children.items),
+        all_children=_all_children(run, children.total),
         inputs=dataset_uses(app, run.inputs),
+        datasets=tuple(_logged_datasets(run)),
         outputs=tuple(link for v in versions if (link := version_link(v.ref))),
-        tags=tuple(Pair(k, v) for k, v in sorted(run.tags.items()) if not k.startswith(OWN)),
+        models=tuple(
+            Pair(f"{each.direction} at step {each.step}", each.model_id)
+            for each in (*run.model_inputs, *run.model_outputs)
+        ),
+        tags=tuple(
+            Pair(k, v) for k, v in sorted(run.tags.items()) if not k.startswith(HIDDEN_TAGS)
+        ),
         code=_code(run, artifacts),
         environment=_environment(run, artifacts),
+        history=story(
+            app.log.newest(subject=f"run/{run.id}", limit=EVENTS).items, replays=app.replays
+        ),
     )
 
 
@@ -81,7 +118,20 @@ def _use(app: App, found: RunInput) -> DatasetUse:
     return DatasetUse(name=name, version=version or found.digest, href=href, role=role, rows=rows)
 
 
-def _page(app: App, run: Run) -> Page:
+def _logged_datasets(run: Run) -> Iterable[LoggedDatasetRow]:
+    known = {each.digest: each.ref for each in run.inputs if each.kind == "dataset"}
+    for each in run.datasets:
+        ref = known.get(each.digest, "")
+        yield LoggedDatasetRow(
+            name=each.name,
+            digest=each.digest,
+            role=each.tags.get(CONTEXT_TAG, "input"),
+            source=f"{each.source_type} {each.source}".strip()[:200],
+            version=Link(ref, dataset_version_place(ref)) if ref else None,
+        )
+
+
+def _page(app: App, run: Run, *, request: Request) -> Page:
     return Page(
         title=run.name or run.id[:12],
         nav="runs",
@@ -89,28 +139,46 @@ def _page(app: App, run: Run) -> Page:
             Link("Runs", "/runs"),
             Link(run.experiment, asking("/runs", {"experiment": run.experiment})),
         ),
-        snippets=snippets(
-            app.home,
-            command=f"runs show {run.id[:12]} --json",
-            python=f"run = client.tracking.run({run.id[:12]!r})",
+        snippets=(
+            *snippets(
+                app.home,
+                command=f"runs show {run.id[:12]} --json",
+                python=f"run = client.tracking.run({run.id[:12]!r})",
+            ),
+            mlflow_snippet(request, f"run = mlflow.get_run({run.id!r})"),
         ),
-        live="run. artifact." if run.status == "running" else "",
+        live="run. artifact." if run.status in RUNNING else "",
     )
 
 
 def _parent(app: App, parent_id: str | None) -> Link | None:
     if parent_id is None:
         return None
-    parent = app.tracking.run(parent_id)
+    try:
+        parent = app.tracking.run(parent_id)
+    except NotFound:  # removed for good since
+        return Link(parent_id[:12], run_place(parent_id))
     return Link(parent.name or parent.id[:12], run_place(parent.id))
 
 
-def _children(run: Run, count: int) -> Link | None:
-    return Link(f"{count} runs below", asking("/runs", {"parent": run.id})) if count else None
+def _child(run: Run, values: tuple[float | str | None, ...]) -> RunRow:
+    return RunRow(
+        id=run.id,
+        name=run.name or run.id[:12],
+        href=run_place(run.id),
+        status=run.status,
+        started_us=run.started_at,
+        duration_us=elapsed(run.started_at, run.ended_at),
+        values=values,
+    )
+
+
+def _all_children(run: Run, count: int) -> Link | None:
+    return Link(f"All {count:,} below", asking("/runs", {"parent": run.id})) if count else None
 
 
 def _stats(run: Run) -> tuple[Stat, ...]:
-    own = [key for key in run.metrics if not key.startswith(BASELINE)]
+    own = [key for key in run.metrics if not key.startswith((BASELINE, SYSTEM))]
     return tuple(_stat(run, key) for key in own[:STATS])
 
 
@@ -129,48 +197,25 @@ def _metric(summary: MetricSummary) -> MetricRow:
     )
 
 
-def _curves(app: App, run: Run, summaries: Sequence[MetricSummary]) -> tuple[Chart, ...]:
-    drawn = [summary.key for summary in summaries if summary.points > 1][:CURVES]
-    return tuple(_curve(key, app.tracking.history(run.id, key)) for key in drawn)
+def _preview(app: App, run: Run, artifacts: Sequence[Artifact], *, chosen: str) -> Preview | None:
+    found = next((file for file in artifacts if file.path == chosen), None)
+    return preview(app, run.id, found) if found else None
 
 
-def _curve(key: str, points: Sequence[MetricPoint]) -> Chart:
-    kept = thinned(points)
-    values = tuple(p.value if math.isfinite(p.value) else None for p in kept)
-    note = "" if len(kept) == len(points) else f"{len(kept)} of {len(points):,} points"
-    return Chart(
-        id=f"curve-{''.join(c if c.isalnum() else '-' for c in key)}",
-        title=key,
-        x_label="Step",
-        x=tuple(float(p.step) for p in kept),
-        series=(Series(key, values),),
-        note=note,
-    )
-
-
-def thinned(points: Sequence[MetricPoint], *, most: int = POINTS) -> list[MetricPoint]:
-    """Keep the last point of each step, evenly spread when there are too many; keep both ends."""
-    steps = list({p.step: p for p in points}.values())
-    if len(steps) <= most:
-        return steps
-    return [steps[round(i * (len(steps) - 1) / (most - 1))] for i in range(most)]
-
-
-def _artifact(run: Run, artifact: Artifact) -> ArtifactRow:
-    return ArtifactRow(
-        path=artifact.path,
-        size_bytes=artifact.size_bytes,
-        digest=artifact.digest,
-        href=artifact_place(run.id, artifact.path),
-    )
+def _tags(run: Run) -> tuple[Pair, ...]:
+    own = ((key, text) for key, text in run.tags.items() if not key.startswith(HIDDEN_TAGS))
+    return tuple(Pair(key, text) for key, text in sorted(own))
 
 
 def _code(run: Run, artifacts: Sequence[Artifact]) -> tuple[Pair, ...]:
-    commit, diff = run.tags.get("treadle.code.commit"), run.tags.get("treadle.code.diff")
-    if commit is None:
-        return ()
-    changes = Pair("Changes", "uncommitted", _held(run, artifacts, DIFF_PATH)) if diff else None
-    return (Pair("Commit", commit[:12]), changes or Pair("Changes", "none"))
+    commit = run.tags.get("treadle.code.commit") or run.tags.get("mlflow.source.git.commit")
+    source = run.tags.get("mlflow.source.name")
+    pairs = [Pair("Commit", commit[:12])] if commit else []
+    if "treadle.code.commit" in run.tags:
+        is_changed = "treadle.code.diff" in run.tags
+        href = _held(run, artifacts, DIFF_PATH) if is_changed else ""
+        pairs.append(Pair("Changes", "uncommitted" if is_changed else "none", href))
+    return (*pairs, Pair("Source", source)) if source else tuple(pairs)
 
 
 def _environment(run: Run, artifacts: Sequence[Artifact]) -> tuple[Pair, ...]:

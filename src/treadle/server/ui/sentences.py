@@ -152,6 +152,10 @@ def _after(text: str) -> str:
     return f": {text}" if text else ""
 
 
+def _listed(facts: Facts) -> str:
+    return ", ".join([*facts["tags"], *(f"without {key}" for key in facts["removed"])])
+
+
 _SENTENCES: dict[str, Callable[[Facts], str]] = {
     "dataset.committed": _committed,
     "contract.set": _contract,
@@ -168,6 +172,25 @@ _SENTENCES: dict[str, Callable[[Facts], str]] = {
     "run.ended": _run_ended,
     "run.input_logged": lambda f: f"Run {f['run_id'][:12]} uses {f['ref']}",
     "artifact.logged": lambda f: f"Run {f['run_id'][:12]} stored {f['path']}",
+    "experiment.renamed": lambda f: f"Experiment {f['before']} is now {f['name']}",
+    "experiment.deleted": lambda f: f"Experiment {f['name']} deleted with its runs",
+    "experiment.restored": lambda f: f"Experiment {f['name']} restored",
+    "experiment.tagged": lambda f: f"Experiment {f['name']} tagged {_listed(f)}",
+    "run.updated": lambda f: f"Run {f['name'] or f['run_id'][:12]} is {f['status']}",
+    "run.deleted": lambda f: f"Run {f['run_id'][:12]} deleted",
+    "run.restored": lambda f: f"Run {f['run_id'][:12]} restored",
+    "run.brought": lambda f: f"Run {f['name'] or f['run_id'][:12]} of {f['experiment']} brought in",
+    "run.datasets_logged": lambda f: f"Run {f['run_id'][:12]} used {len(f['datasets'])} datasets",
+    "run.models_logged": lambda f: f"Run {f['run_id'][:12]} logged {len(f['models'])} models",
+    "logged_model.created": lambda f: f"Model {f['name']} logged by run {f['source_run_id'][:12]}",
+    "logged_model.finalized": lambda f: f"Logged model {f['id'][:12]} is {f['status']}",
+    "logged_model.deleted": lambda f: f"Logged model {f['id'][:12]} deleted",
+    "logged_model.brought": lambda f: f"Logged model {f['name']} brought in",
+    "tracking.cleaned": lambda f: f"Removed for good: {len(f['runs'])} runs",
+    "view.saved": lambda f: f"View {f['name']} of {f['page']} saved",
+    "view.removed": lambda f: f"View {f['name']} of {f['page']} removed",
+    "artifact.stored": lambda f: f"{f['owner']} stored {f['path']}",
+    "artifact.deleted": lambda f: f"{f['files']} files of {f['owner']} were removed",
     "job.queued": lambda f: f"Job {f['job_kind']} queued: {f['target']}",
     "job.lost": lambda f: f"Worker {f['worker']} stopped answering at attempt {f['attempts']}",
     "job.ended": lambda f: f"Job {f['id'][:12]} {f['state']}{_after(f['error'])}",
@@ -178,6 +201,19 @@ _SENTENCES: dict[str, Callable[[Facts], str]] = {
         + (f", was {f['name']}@{f['previous']}" if f["previous"] else "")
     ),
     "model.alias_removed": lambda f: f"{f['name']} has no {f['alias']} any more",
+    "model.described": lambda f: f"{f['name']} described",
+    "model.renamed": lambda f: f"{f['name']} is now {f['new_name']}, its versions signed again",
+    "model.deleted": lambda f: f"Model {f['name']} deleted with all its versions",
+    "model.tag_set": lambda f: f"{f['name']} tagged {f['key']}",
+    "model.tag_removed": lambda f: f"{f['name']} has no tag {f['key']} any more",
+    "model.version_described": lambda f: f"{f['name']}@{f['number']} described",
+    "model.version_tag_set": lambda f: f"{f['name']}@{f['number']} tagged {f['key']}",
+    "model.version_tag_removed": lambda f: f"{f['name']}@{f['number']} has no tag {f['key']}",
+    "model.stage_moved": lambda f: f"{f['name']}@{f['number']} moved to {f['stage']}",
+    "model.version_deleted": lambda f: f"{f['name']}@{f['number']} deleted",
+    "webhook.created": lambda f: f"Webhook {f['name']} made for {f['host']}",
+    "webhook.changed": lambda f: f"Webhook {f['name']} changed",
+    "webhook.deleted": lambda f: f"Webhook {f['name']} deleted",
     "endpoint.created": lambda f: f"Endpoint {f['name']} made for model {f['model']}",
     "endpoint.traffic_set": _traffic,
     "predictions.logged": _predictions,

@@ -34,6 +34,12 @@ _LOOKS: dict[str, Look] = {
     "failed": _BAD,
     "killed": _OFF,
     "cached": _GOOD,
+    "deleted": _OFF,
+    # model versions
+    "production": Look("ok", "up"),
+    "staging": Look("info", "up"),
+    "archived": _OFF,
+    "pending": _WAITING,
     # stations and stages
     "idle": _WAITING,
     "active": _MOVING,

@@ -51,13 +51,18 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Pager:
-    """Which rows of how many are shown, and the addresses of the pages beside this one."""
+    """Which rows of how many are shown, and the addresses of the pages beside this one.
+
+    With an ``open_id`` there are more rows than ``total``: they are counted after the page is on
+    screen, and the number goes to the element of that id.
+    """
 
     first: int
     last: int
     total: int
     previous: str = ""
     next: str = ""
+    open_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import importlib.util
 import pkgutil
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Literal
 
@@ -51,6 +52,9 @@ def declare_all() -> None:
             name = f"treadle.{noun.name}.{module}"
             if noun.ispkg and importlib.util.find_spec(name) is not None:
                 importlib.import_module(name)
+        for own in pkgutil.iter_modules([str(Path(treadle.__path__[0]) / noun.name)]):
+            if own.name.endswith("_store") and not own.ispkg:
+                importlib.import_module(f"treadle.{noun.name}.{own.name}")
 
 
 def draft(message: str) -> tuple[str, str]:
@@ -66,7 +70,11 @@ def draft(message: str) -> tuple[str, str]:
             context = MigrationContext.configure(
                 connection, opts={"target_metadata": metadata, "render_item": _plain}
             )
-            found = produce_migrations(context, metadata).upgrade_ops
+            with warnings.catch_warnings():
+                # SQLite does not tell what an index of an expression is of.
+                warnings.filterwarnings("ignore", "Skipped unsupported reflection of expression")
+                warnings.filterwarnings("ignore", "autogenerate skipping .* expression-based")
+                found = produce_migrations(context, metadata).upgrade_ops
             body = "pass" if found is None else render_python_code(found, render_item=_plain)
         engine.dispose()
     name = f"{number}_{message.lower().replace(' ', '_')}.py"

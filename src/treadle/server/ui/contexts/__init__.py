@@ -9,6 +9,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from treadle.server.ui.contexts.compare import (
+    CompareContext,
+    ComparedCell,
+    ComparedGroup,
+    ComparedRow,
+    ComparedRun,
+    CurveLook,
+    CurveSet,
+    Dimension,
+    RunsPlot,
+)
 from treadle.server.ui.contexts.data import (
     ColumnProfile,
     DatasetContext,
@@ -33,12 +44,14 @@ from treadle.server.ui.contexts.home import HomeContext
 from treadle.server.ui.contexts.models import (
     FieldRow,
     GateRow,
+    ModelCompareContext,
     ModelContext,
     ModelRow,
     ModelsContext,
     ModelVersionContext,
     ModelVersionRow,
     Seal,
+    VersionFile,
 )
 from treadle.server.ui.contexts.monitors import (
     FindingRow,
@@ -49,24 +62,48 @@ from treadle.server.ui.contexts.monitors import (
 )
 from treadle.server.ui.contexts.patterns import PatternsContext
 from treadle.server.ui.contexts.rows import AlertRow, CheckRow, DatasetUse, EndpointRow
-from treadle.server.ui.contexts.runs import ArtifactRow, MetricRow, RunContext, RunRow, RunsContext
+from treadle.server.ui.contexts.runs import (
+    ColumnChoice,
+    ExperimentRow,
+    ExperimentsContext,
+    Facet,
+    FacetsContext,
+    FacetValue,
+    LoggedDatasetRow,
+    MetricRow,
+    Preview,
+    RunContext,
+    RunRow,
+    RunsContext,
+    TreeNode,
+    ViewRow,
+)
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 __all__ = [
     "PAGES",
+    "PARTS",
     "AlertRow",
-    "ArtifactRow",
     "Chain",
     "CheckRow",
+    "ColumnChoice",
     "ColumnProfile",
+    "CompareContext",
+    "ComparedCell",
+    "ComparedGroup",
+    "ComparedRow",
+    "ComparedRun",
+    "CurveLook",
+    "CurveSet",
     "DatasetContext",
     "DatasetRow",
     "DatasetUse",
     "DatasetVersionContext",
     "DatasetVersionRow",
     "DatasetsContext",
+    "Dimension",
     "EndpointContext",
     "EndpointRow",
     "EndpointsContext",
@@ -74,12 +111,19 @@ __all__ = [
     "EventRow",
     "EventsContext",
     "ExpectationRow",
+    "ExperimentRow",
+    "ExperimentsContext",
+    "Facet",
+    "FacetValue",
+    "FacetsContext",
     "FieldRow",
     "FileRow",
     "FindingRow",
     "GateRow",
     "HomeContext",
+    "LoggedDatasetRow",
     "MetricRow",
+    "ModelCompareContext",
     "ModelContext",
     "ModelRow",
     "ModelVersionContext",
@@ -89,14 +133,19 @@ __all__ = [
     "MonitorRow",
     "MonitorsContext",
     "PatternsContext",
+    "Preview",
     "QuarantineRow",
     "ReleaseEntry",
     "RunContext",
     "RunRow",
     "RunsContext",
+    "RunsPlot",
     "Seal",
     "StageEntry",
+    "TreeNode",
     "VariantRow",
+    "VersionFile",
+    "ViewRow",
     "WindowRow",
 ]
 
@@ -105,12 +154,15 @@ PAGES: dict[str, type[DataclassInstance]] = {
     "home.html": HomeContext,
     "runs.html": RunsContext,
     "run.html": RunContext,
+    "experiments.html": ExperimentsContext,
+    "compare.html": CompareContext,
     "datasets.html": DatasetsContext,
     "dataset.html": DatasetContext,
     "dataset_version.html": DatasetVersionContext,
     "models.html": ModelsContext,
     "model.html": ModelContext,
     "model_version.html": ModelVersionContext,
+    "model_compare.html": ModelCompareContext,
     "endpoints.html": EndpointsContext,
     "endpoint.html": EndpointContext,
     "monitors.html": MonitorsContext,
@@ -119,3 +171,6 @@ PAGES: dict[str, type[DataclassInstance]] = {
     "error.html": ErrorContext,
     "patterns.html": PatternsContext,
 }
+
+# Parts of pages that are asked for by themselves, after the page is on screen.
+PARTS: dict[str, type[DataclassInstance]] = {"runs_facets.html": FacetsContext}

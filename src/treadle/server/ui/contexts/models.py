@@ -6,28 +6,33 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from treadle.server.ui.contexts.compare import ComparedGroup, ComparedRun
     from treadle.server.ui.contexts.rows import CheckRow, DatasetUse
-    from treadle.server.ui.widgets import Column, Link, Moment, Notice, Page, Pager, Stat
+    from treadle.server.ui.widgets import Column, Link, Moment, Notice, Page, Pager, Pair, Stat
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:
-    """A registered model with its newest version and its champion."""
+    """A registered model with its newest version, its stage, and where its aliases point."""
 
     name: str
     href: str
+    description: str
+    tags: tuple[Pair, ...]
     versions: int
     latest: Link | None
-    champion: Link | None
+    stage: str
+    aliases: tuple[Link, ...]
     endpoints: tuple[Link, ...]
     updated_us: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class ModelsContext:
-    """Models: every registered name."""
+    """Models: every registered name that a filter holds for."""
 
     page: Page
+    filter: str
     rows: tuple[ModelRow, ...]
     pager: Pager
     notice: Notice | None = None
@@ -40,10 +45,13 @@ class ModelVersionRow:
     version: str
     href: str
     gate: str
+    stage: str
+    status: str
     aliases: tuple[str, ...]
     created_us: int
     run: Link | None
     values: tuple[float | str | None, ...]
+    is_selected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,9 @@ class ModelContext:
 
     page: Page
     name: str
+    description: str
+    tags: tuple[Pair, ...]
+    compare: str
     columns: tuple[Column, ...]
     versions: tuple[ModelVersionRow, ...]
     pager: Pager
@@ -91,6 +102,15 @@ class Seal:
 
 
 @dataclass(frozen=True, slots=True)
+class VersionFile:
+    """A file of a model version."""
+
+    path: str
+    size_bytes: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelVersionContext:
     """Model version: may it serve, why, what it takes and gives, what it was made from."""
 
@@ -98,6 +118,12 @@ class ModelVersionContext:
     model: str
     version: str
     gate: str
+    stage: str
+    status: str
+    status_message: str
+    description: str
+    tags: tuple[Pair, ...]
+    source: str
     aliases: tuple[str, ...]
     flavor: str
     size_bytes: int
@@ -110,4 +136,17 @@ class ModelVersionContext:
     inputs: tuple[FieldRow, ...]
     outputs: tuple[FieldRow, ...]
     datasets: tuple[DatasetUse, ...]
+    files: tuple[VersionFile, ...]
     history: tuple[Moment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCompareContext:
+    """Versions of a model side by side, what differs first."""
+
+    page: Page
+    name: str
+    versions: tuple[ComparedRun, ...]
+    groups: tuple[ComparedGroup, ...]
+    back: str
+    notice: Notice | None = None

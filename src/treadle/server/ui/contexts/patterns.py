@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from treadle.server.ui.contexts.compare import ComparedGroup, ComparedRun
     from treadle.server.ui.contexts.endpoints import VariantRow
     from treadle.server.ui.contexts.rows import CheckRow
-    from treadle.server.ui.contexts.runs import RunRow
+    from treadle.server.ui.contexts.runs import Facet, Preview, RunRow, TreeNode
     from treadle.server.ui.widgets import (
         Chart,
         Column,
@@ -41,5 +42,11 @@ class PatternsContext:
     moments: tuple[Moment, ...]
     checks: tuple[CheckRow, ...]
     variants: tuple[VariantRow, ...]
+    facets: tuple[Facet, ...]
+    tags: tuple[Pair, ...]
+    tree: tuple[TreeNode, ...]
+    previews: tuple[Preview, ...]
+    compared: tuple[ComparedRun, ...]
+    groups: tuple[ComparedGroup, ...]
     now_us: int
     code: str

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from treadle.server.ui.contexts.compare import CurveLook, CurveSet
     from treadle.server.ui.contexts.rows import DatasetUse
     from treadle.server.ui.widgets import (
-        Chart,
         Column,
         Link,
+        Moment,
         Notice,
         Option,
         Page,
@@ -31,18 +32,76 @@ class RunRow:
     started_us: int | None
     duration_us: int | None
     values: tuple[float | str | None, ...]
+    experiment: str = ""
+    is_selected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FacetValue:
+    """A value that the runs have and how many of them; its address narrows by it, or widens."""
+
+    label: str
+    href: str
+    count: int | None = None
+    is_selected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """One thing to narrow a list by."""
+
+    label: str
+    values: tuple[FacetValue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FacetsContext:
+    """What the runs that match can be narrowed by; how many they are where counting took long."""
+
+    facets: tuple[Facet, ...]
+    note: str
+    total: int | None
+    total_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ViewRow:
+    """A saved view; `is_open` when its query is the one on screen."""
+
+    name: str
+    href: str
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnChoice:
+    """Columns that can be chosen, of one kind."""
+
+    label: str
+    options: tuple[Option, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class RunsContext:
-    """Runs: the runs that match, with their parameters and metrics on screen."""
+    """Runs: the runs that match, with their parameters and metrics on screen.
+
+    `kept` is what the filter's form carries along, `chips` what narrows the list now (each leads to
+    the list without it), `elsewhere` the selected runs that are not among the rows.
+    """
 
     page: Page
     filter: str
-    experiments: tuple[Option, ...]
-    statuses: tuple[Option, ...]
+    kept: tuple[Pair, ...]
+    chips: tuple[Link, ...]
+    facets: tuple[Facet, ...]
+    facets_id: str
+    facets_href: str
+    choices: tuple[ColumnChoice, ...]
+    views: tuple[ViewRow, ...]
+    query: str
     columns: tuple[Column, ...]
     rows: tuple[RunRow, ...]
+    elsewhere: tuple[str, ...]
     pager: Pager
     notice: Notice | None = None
 
@@ -59,13 +118,71 @@ class MetricRow:
 
 
 @dataclass(frozen=True, slots=True)
-class ArtifactRow:
-    """A file of a run."""
+class ExperimentRow:
+    """An experiment with how much is in it; ``place`` takes its forms."""
 
+    id: str
+    name: str
+    href: str
+    place: str
+    description: str
+    tags: tuple[Pair, ...]
+    runs: int
+    running: int
+    newest_us: int | None
+    created_us: int
+    is_deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentsContext:
+    """Experiments: every group of runs, or those that were deleted."""
+
+    page: Page
+    filter: str
+    views: tuple[Option, ...]
+    rows: tuple[ExperimentRow, ...]
+    pager: Pager
+    notice: Notice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TreeNode:
+    """A file of a run, or a folder with what is in it."""
+
+    name: str
+    href: str
+    size_bytes: int
+    children: tuple[TreeNode, ...] = ()
+    is_open: bool = False
+    is_current: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A file shown in place: ``kind`` is image, frame, text, table, or none with the reason."""
+
+    kind: str
     path: str
     size_bytes: int
     digest: str
-    href: str
+    download: str
+    href: str = ""
+    text: str = ""
+    columns: tuple[Column, ...] = ()
+    rows: tuple[tuple[float | str | None, ...], ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedDatasetRow:
+    """Data a run says it used; `version` when it is one of our dataset versions."""
+
+    name: str
+    digest: str
+    role: str
+    source: str
+    version: Link | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +193,31 @@ class RunContext:
     id: str
     name: str
     status: str
+    is_deleted: bool
     experiment: Link
     parent: Link | None
-    children: Link | None
     actor: str
     started_us: int | None
     duration_us: int | None
     error: str
     stats: tuple[Stat, ...]
+    drawn: CurveLook
+    curves: tuple[CurveSet, ...]
+    system: CurveSet | None
     params: tuple[Pair, ...]
     metrics: tuple[MetricRow, ...]
-    curves: tuple[Chart, ...]
-    artifacts: tuple[ArtifactRow, ...]
+    tree: tuple[TreeNode, ...]
+    files: int
+    files_note: str
+    preview: Preview | None
+    child_columns: tuple[Column, ...]
+    children: tuple[RunRow, ...]
+    all_children: Link | None
     inputs: tuple[DatasetUse, ...]
+    datasets: tuple[LoggedDatasetRow, ...]
     outputs: tuple[Link, ...]
+    models: tuple[Pair, ...]
     tags: tuple[Pair, ...]
     code: tuple[Pair, ...]
     environment: tuple[Pair, ...]
+    history: tuple[Moment, ...]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from starlette.routing import BaseRoute, Route
 
 from treadle.server.ui.routes import (
+    compare,
     data,
     endpoints,
     events,
+    experiments,
     home,
     live,
     models,
@@ -20,7 +22,25 @@ from treadle.server.ui.routes import (
 
 def routes() -> list[BaseRoute]:
     """Return every route of the pages."""
-    nouns = (home, runs, data, models, endpoints, monitors, events, palette, live, static)
-    return [
+    nouns = (
+        home,
+        runs,
+        compare,
+        experiments,
+        data,
+        models,
+        endpoints,
+        monitors,
+        events,
+        palette,
+        live,
+        static,
+    )
+    shown = [
         Route(path, handler, methods=["GET"]) for noun in nouns for path, handler in noun.ROUTES
     ]
+    posted = [
+        Route(path, handler, methods=["POST"])
+        for path, handler in (*runs.POSTS, *experiments.POSTS)
+    ]
+    return [*shown, *posted]

@@ -43,7 +43,7 @@ def datasets(request: Request) -> Response:
         pager=paging.pager_of(request, found, offset=offset),
         notice=None if found.items else _nothing(),
     )
-    return page("datasets.html", context)
+    return page(request, "datasets.html", context)
 
 
 def dataset(request: Request) -> Response:
@@ -74,14 +74,16 @@ def dataset(request: Request) -> Response:
         ),
         pager=paging.pager_of(request, found, offset=offset),
     )
-    return page("dataset.html", context)
+    return page(request, "dataset.html", context)
 
 
 def version(request: Request) -> Response:
     """Show a dataset version: schema, profile, contract, files, quarantine, lineage."""
     name, wanted = request.path_params["name"], request.path_params["version"]
     return page(
-        "dataset_version.html", dataset_version_context(app_of(request), f"{name}@{wanted}")
+        request,
+        "dataset_version.html",
+        dataset_version_context(app_of(request), f"{name}@{wanted}"),
     )
 
 

@@ -38,14 +38,16 @@ def endpoints(request: Request) -> Response:
         pager=pager,
         notice=None if shown else _nothing(),
     )
-    return page("endpoints.html", context)
+    return page(request, "endpoints.html", context)
 
 
 def endpoint(request: Request) -> Response:
     """Show an endpoint: its traffic, its releases with the evidence of each stage."""
     url: str = request.app.state.inference_url()
     name = request.path_params["name"]
-    return page("endpoint.html", endpoint_context(app_of(request), name, inference_url=url))
+    return page(
+        request, "endpoint.html", endpoint_context(app_of(request), name, inference_url=url)
+    )
 
 
 def _nothing() -> Notice:

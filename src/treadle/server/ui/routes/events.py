@@ -48,14 +48,14 @@ def events(request: Request) -> Response:
             ),
             live="*",
         ),
-        chain=chain.look(),
+        chain=chain.of(app.log).look(),
         kinds=tuple(Option(k, k, None, k == kind) for k in known_kinds()),
         filter=about,
         rows=tuple(_row(event) for event in found.items),
         pager=paging.pager_of(request, found, offset=offset, keep={"kind": kind, "subject": about}),
         notice=None if found.items else _nothing(is_narrowed=bool(kind or about)),
     )
-    return page("events.html", context)
+    return page(request, "events.html", context)
 
 
 def subjects(about: str) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ WINDOWS = 12
 
 def home(request: Request) -> Response:
     """Show the home page."""
-    return page("home.html", context(app_of(request)))
+    return page(request, "home.html", context(app_of(request)))
 
 
 def context(app: App) -> HomeContext:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import StreamingResponse
 
+from treadle.server.asked import app_of
+
 if TYPE_CHECKING:
     from starlette.requests import Request
 
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
 
 async def live(request: Request) -> StreamingResponse:
     """Tell what happens from now on, until the reader goes."""
-    feed: LiveFeed = request.app.state.live
+    feeds: LiveFeed = request.app.state.live
+    feed = feeds.of(app_of(request).log)
     feed.admit()
     return StreamingResponse(
         feed.listen(), media_type="text/event-stream", headers={"Cache-Control": "no-store"}

@@ -34,12 +34,14 @@ def monitors(request: Request) -> Response:
         pager=pager,
         notice=None if shown else _nothing(),
     )
-    return page("monitors.html", context)
+    return page(request, "monitors.html", context)
 
 
 def monitor(request: Request) -> Response:
     """Show a monitor: weekly quality and calibration, findings, alerts."""
-    return page("monitor.html", monitor_context(app_of(request), request.path_params["name"]))
+    return page(
+        request, "monitor.html", monitor_context(app_of(request), request.path_params["name"])
+    )
 
 
 def _nothing() -> Notice:

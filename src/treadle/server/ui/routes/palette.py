@@ -9,7 +9,7 @@ import msgspec
 from treadle.server.answers import json_answer
 from treadle.server.asked import app_of
 from treadle.server.ui import places
-from treadle.server.ui.answer import page
+from treadle.server.ui.answer import page, root_of
 from treadle.server.ui.patterns import portfolio
 
 if TYPE_CHECKING:
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
 RUNS = 200
 DATASETS = 500
+EXPERIMENTS = 300
 PAGES = (
     ("Home", "/"),
     ("Runs", "/runs"),
+    ("Experiments", "/experiments"),
     ("Data", "/data"),
     ("Models", "/models"),
     ("Endpoints", "/endpoints"),
@@ -43,7 +45,9 @@ class Entry(msgspec.Struct, frozen=True):
 
 def palette(request: Request) -> Response:
     """List pages, datasets, models, endpoints, monitors and the newest runs."""
-    return json_answer(tuple(entries(app_of(request))))
+    root = root_of(request)
+    found = tuple(entries(app_of(request)))
+    return json_answer([Entry(e.label, e.group, root + e.href) for e in found] if root else found)
 
 
 def entries(app: App) -> Iterator[Entry]:
@@ -60,14 +64,19 @@ def entries(app: App) -> Iterator[Entry]:
         yield Entry(dataset.name, "Dataset", places.dataset_place(dataset.name))
     for monitor in app.monitoring.monitors():
         yield Entry(monitor.name, "Monitor", places.monitor_place(monitor.name))
-    for run in app.tracking.search_runs(limit=RUNS).items:
+    for experiment in app.tracking.search_experiments(limit=EXPERIMENTS).items:
+        place = places.asking("/runs", {"experiment": experiment.name})
+        yield Entry(experiment.name, "Experiment", place)
+    for view in app.views.views("runs"):
+        yield Entry(view.name, "View of runs", f"/runs?{view.query}" if view.query else "/runs")
+    for run in app.tracking.search_runs(limit=RUNS, count=False).items:
         label = f"{run.name or 'run'} {run.id[:12]}"
         yield Entry(label, f"Run of {run.experiment}", places.run_place(run.id))
 
 
 def patterns(request: Request) -> Response:
     """Show each widget in each of its states."""
-    return page("patterns.html", portfolio(app_of(request).clock.now()))
+    return page(request, "patterns.html", portfolio(app_of(request).clock.now()))
 
 
 ROUTES = (("/ui/palette.json", palette), ("/ui/patterns", patterns))

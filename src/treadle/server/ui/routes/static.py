@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from treadle.kernel.errors import NotFound
+from treadle.server.ui.answer import path_of
 from treadle.server.ui.render import STATIC, STATIC_URL, static_url
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def static(request: Request) -> Response:
     path = request.path_params["path"]
     if path not in files():
         raise NotFound("static file", path, known=files())
-    is_exact = f"{request.url.path}?{request.url.query}" == static_url(path)
+    is_exact = f"{path_of(request)}?{request.url.query}" == static_url(path)
     body, media = content(path)
     return Response(
         body,

@@ -3,7 +3,7 @@
 // The stream is GET /ui/live (text/event-stream): "event: fact", "data: {"kind": "release.promoted", …}".
 (() => {
   "use strict";
-  const URL = "/ui/live";
+  const URL = `${document.documentElement.dataset.root}/ui/live`;
   const QUIET_MS = 1000;
   const main = document.getElementById("main");
   const sign = document.getElementById("live");

@@ -2,7 +2,7 @@
 // Reads /ui/palette.json once per opening: [{"label": …, "group": …, "href": …}, …].
 (() => {
   "use strict";
-  const URL = "/ui/palette.json";
+  const URL = `${document.documentElement.dataset.root}/ui/palette.json`;
   const SHOWN = 12;
   const dialog = document.getElementById("palette");
   const input = dialog.querySelector("input");

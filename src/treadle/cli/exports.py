@@ -1,0 +1,49 @@
+"""`treadle export`: write what is here for other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from treadle.cli.arrivals import Progress, print_report
+from treadle.cli.group import Group
+from treadle.cli.home import client_of
+from treadle.cli.output import json_option, print_json
+
+
+@click.group(
+    "export",
+    cls=Group,
+    example="treadle export mlflow ./mlruns\ntreadle export tensorboard 01a1fb8f ./logs",
+)
+def command() -> None:
+    """Write what is here so that MLflow or TensorBoard opens it."""
+
+
+@command.command("mlflow", example="treadle export mlflow ./mlruns")
+@click.argument("folder", type=click.Path(path_type=Path))
+@json_option
+@click.pass_context
+def mlflow(ctx: click.Context, *, folder: Path, as_json: bool) -> None:
+    """Write everything into a new folder that MLflow's server opens as its own.
+
+    MLFLOW_ALLOW_FILE_STORE=true mlflow server --backend-store-uri FOLDER serves it; mlflow
+    migrate-filestore moves it into a database.
+    """
+    with Progress(quiet=as_json) as progress:
+        report = client_of(ctx).exchange.export_mlflow(folder, on_thing=progress.tell)
+    if as_json:
+        print_json(report)
+    else:
+        print_report(report, verb="written")
+
+
+@command.command("tensorboard", example="treadle export tensorboard 01a1fb8f ./logs")
+@click.argument("run_id", metavar="RUN")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.pass_context
+def tensorboard(ctx: click.Context, *, run_id: str, folder: Path) -> None:
+    """Write a run, by its id or the beginning of it, as a log folder of TensorBoard."""
+    path = client_of(ctx).exchange.export_tensorboard(run_id, folder)
+    click.echo(f"{path}\nLook at it: tensorboard --logdir {folder}")

@@ -1,0 +1,1 @@
+"""What other tools have kept, brought in; what we keep, written for them. See README.md."""

@@ -1,0 +1,1 @@
+"""TensorBoard's log folders, read into runs and written from them."""

@@ -1,0 +1,63 @@
+"""What the verbs of tracking work on."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from treadle.kernel.errors import InvalidInput
+from treadle.tracking.capture import Capture, capture_process
+from treadle.tracking.entities import Artifact
+from treadle.tracking.service.together import Together
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from treadle.storage.ports import MetadataStore, ObjectStore
+
+NOTHING: Mapping[str, object] = {}
+
+
+class Doors:
+    """The stores behind tracking; the verbs are plain functions that take them as `self`."""
+
+    def __init__(
+        self,
+        *,
+        store: MetadataStore,
+        objects: ObjectStore,
+        capture: Callable[[], Capture] = capture_process,
+    ) -> None:
+        self.metadata = store
+        self.objects = objects
+        self.together = Together(store)
+        self._capture = capture
+        self._captured: tuple[Capture, tuple[Artifact, ...]] | None = None
+
+    def how_made(self) -> tuple[Capture, tuple[Artifact, ...]]:
+        """Return what this process runs with, and its files, stored on the first call."""
+        if self._captured is None:
+            captured = self._capture()
+            files = tuple(self.stored(path, data) for path, data in captured.files.items())
+            self._captured = (captured, files)
+        return self._captured
+
+    def stored(self, path: str, data: bytes | Path) -> Artifact:
+        """Store bytes or a file as an object, and return it as an artifact of a path."""
+        if isinstance(data, Path):
+            with _opened(data) as stream:
+                info = self.objects.put(stream)
+        else:
+            info = self.objects.put(io.BytesIO(data))
+        return Artifact(path=path, digest=info.digest, size_bytes=info.size_bytes)
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise InvalidInput(
+            f"Cannot read {path}: {error.strerror or error}.",
+            hint="Log a folder file by file." if path.is_dir() else "",
+        ) from error

@@ -1,0 +1,207 @@
+"""From rows to entities, for a whole page at once: a handful of queries however many there are.
+
+Ids of what is not there are left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from treadle.tracking.entities import (
+    Experiment,
+    LoggedDataset,
+    LoggedModel,
+    MetricPoint,
+    ModelMetric,
+    Run,
+    RunInput,
+    RunModel,
+)
+from treadle.tracking.store.driver import fetch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from treadle.storage.transaction import Transaction
+
+_EXPERIMENTS = """
+    SELECT id, name, created_at, updated_at, lifecycle_stage, artifact_location FROM experiments
+    WHERE id IN (??)
+"""
+_RUNS = """
+    SELECT r.id, e.name, r.name, r.status, r.parent_id, r.actor, r.started_at, r.ended_at, r.error,
+        r.experiment_id, r.user_id, r.lifecycle_stage, r.deleted_at
+    FROM runs r JOIN experiments e ON e.id = r.experiment_id WHERE r.id IN (??)
+"""
+_RUN_FIELDS = (
+    "id", "experiment", "name", "status", "parent_id", "actor", "started_at", "ended_at", "error",
+    "experiment_id", "user_id", "lifecycle_stage", "deleted_at",
+)  # fmt: skip
+_MODELS = """
+    SELECT id, experiment_id, name, model_type, source_run_id, status, status_message,
+        lifecycle_stage, artifact_location, created_at, updated_at
+    FROM logged_models WHERE id IN (??)
+"""
+_MODEL_FIELDS = (
+    "id", "experiment_id", "name", "model_type", "source_run_id", "status", "status_message",
+    "lifecycle_stage", "artifact_location", "created_at", "updated_at",
+)  # fmt: skip
+_DATASET_FIELDS = ("id", "name", "digest", "source_type", "source", "schema", "profile")
+_METRIC_FIELDS = ("step", "at", "run_id", "dataset_name", "dataset_digest")
+_PARAMS = "SELECT run_id, key, value FROM run_params WHERE run_id IN (??) ORDER BY run_id, key"
+_TAGS = "SELECT run_id, key, value FROM run_tags WHERE run_id IN (??) ORDER BY run_id, key"
+_EXPERIMENT_TAGS = """
+    SELECT experiment_id, key, value FROM experiment_tags WHERE experiment_id IN (??)
+    ORDER BY experiment_id, key
+"""
+_MODEL_PARAMS = """
+    SELECT model_id, key, value FROM logged_model_params WHERE model_id IN (??)
+    ORDER BY model_id, key
+"""
+_MODEL_TAGS = """
+    SELECT model_id, key, value FROM logged_model_tags WHERE model_id IN (??)
+    ORDER BY model_id, key
+"""
+
+
+def number(value: float, *, is_nan: bool) -> float:
+    """Return a stored value as the number it stands for."""
+    return math.nan if is_nan else value
+
+
+def experiments_of(tx: Transaction, ids: Sequence[str]) -> tuple[Experiment, ...]:
+    """Return experiments with their tags, in the order of their ids."""
+    if not ids:
+        return ()
+    found = {row[0]: row for row in fetch(tx, _EXPERIMENTS, list(ids))}
+    tags = _texts_of(tx, _EXPERIMENT_TAGS, ids)
+    return tuple(
+        Experiment(
+            id=row[0],
+            name=row[1],
+            created_at=row[2],
+            updated_at=row[3],
+            lifecycle_stage=row[4],
+            artifact_location=row[5],
+            tags=tags[row[0]],
+        )
+        for row in (found[i] for i in ids if i in found)
+    )
+
+
+def runs_of(tx: Transaction, ids: Sequence[str]) -> tuple[Run, ...]:
+    """Return runs with all they logged, in the order of their ids."""
+    if not ids:
+        return ()
+    found = {row[0]: row for row in fetch(tx, _RUNS, list(ids))}
+    params, tags = _texts_of(tx, _PARAMS, ids), _texts_of(tx, _TAGS, ids)
+    latest, inputs = latest_points(tx, ids), _inputs_of(tx, ids)
+    datasets, models = _datasets_of(tx, ids), _models_of(tx, ids)
+    return tuple(
+        Run(
+            **dict(zip(_RUN_FIELDS, found[i], strict=True)),
+            params=params[i],
+            tags=tags[i],
+            metrics={point.key: point.value for point in latest[i]},
+            latest=tuple(latest[i]),
+            inputs=tuple(inputs[i]),
+            datasets=tuple(datasets[i]),
+            model_inputs=tuple(m for m in models[i] if m.direction == "input"),
+            model_outputs=tuple(m for m in models[i] if m.direction == "output"),
+        )
+        for i in ids
+        if i in found
+    )
+
+
+def logged_models_of(tx: Transaction, ids: Sequence[str]) -> tuple[LoggedModel, ...]:
+    """Return logged models with params, tags and metrics, in the order of their ids."""
+    if not ids:
+        return ()
+    found = {row[0]: row for row in fetch(tx, _MODELS, list(ids))}
+    params = _texts_of(tx, _MODEL_PARAMS, ids)
+    tags = _texts_of(tx, _MODEL_TAGS, ids)
+    metrics = _model_metrics_of(tx, ids)
+    return tuple(
+        LoggedModel(
+            **dict(zip(_MODEL_FIELDS, found[i], strict=True)),
+            params=params[i],
+            tags=tags[i],
+            metrics=tuple(metrics[i]),
+        )
+        for i in ids
+        if i in found
+    )
+
+
+def latest_points(tx: Transaction, ids: Sequence[str]) -> dict[str, list[MetricPoint]]:
+    """Return the latest point of each metric of several runs, by key."""
+    query = """
+        SELECT run_id, key, value, is_nan, step, at FROM run_metrics
+        WHERE run_id IN (??) ORDER BY run_id, key
+    """
+    found: dict[str, list[MetricPoint]] = defaultdict(list)
+    for run_id, key, value, is_nan, step, at in fetch(tx, query, list(ids)):
+        found[run_id].append(
+            MetricPoint(key=key, value=math.nan if is_nan else value, step=step, at=at)
+        )
+    return found
+
+
+def _texts_of(tx: Transaction, query: str, ids: Sequence[str]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for owner_id, key, value in fetch(tx, query, list(ids)):
+        found[owner_id][key] = value
+    return found
+
+
+def _inputs_of(tx: Transaction, ids: Sequence[str]) -> dict[str, list[RunInput]]:
+    query = """
+        SELECT run_id, kind, ref, digest, context FROM run_inputs
+        WHERE run_id IN (??) ORDER BY logged_at, kind, ref
+    """
+    found: dict[str, list[RunInput]] = defaultdict(list)
+    for run_id, kind, ref, digest, context in fetch(tx, query, list(ids)):
+        found[run_id].append(RunInput(kind=kind, ref=ref, digest=digest, context=context))
+    return found
+
+
+def _datasets_of(tx: Transaction, ids: Sequence[str]) -> dict[str, list[LoggedDataset]]:
+    query = """
+        SELECT u.run_id, u.tags, d.id, d.name, d.digest, d.source_type, d.source, d.schema,
+            d.profile
+        FROM run_datasets u JOIN logged_datasets d ON d.id = u.dataset_id
+        WHERE u.run_id IN (??) ORDER BY u.logged_at, d.id
+    """
+    found: dict[str, list[LoggedDataset]] = defaultdict(list)
+    for run_id, tags, *described in fetch(tx, query, list(ids)):
+        fields = dict(zip(_DATASET_FIELDS, described, strict=True))
+        found[run_id].append(LoggedDataset(**fields, tags=msgspec.json.decode(tags)))
+    return found
+
+
+def _models_of(tx: Transaction, ids: Sequence[str]) -> dict[str, list[RunModel]]:
+    query = """
+        SELECT run_id, model_id, direction, step FROM run_models
+        WHERE run_id IN (??) ORDER BY logged_at, model_id
+    """
+    found: dict[str, list[RunModel]] = defaultdict(list)
+    for run_id, model_id, direction, step in fetch(tx, query, list(ids)):
+        found[run_id].append(RunModel(model_id=model_id, direction=direction, step=step))
+    return found
+
+
+def _model_metrics_of(tx: Transaction, ids: Sequence[str]) -> dict[str, list[ModelMetric]]:
+    query = """
+        SELECT model_id, key, value, is_nan, step, at, run_id, dataset_name, dataset_digest
+        FROM logged_model_metrics WHERE model_id IN (??) ORDER BY key, at, step, run_id
+    """
+    found: dict[str, list[ModelMetric]] = defaultdict(list)
+    for model_id, key, value, is_nan, *fields in fetch(tx, query, list(ids)):
+        named = dict(zip(_METRIC_FIELDS, fields, strict=True))
+        found[model_id].append(ModelMetric(key=key, value=number(value, is_nan=is_nan), **named))
+    return found
