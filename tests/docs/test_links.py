@@ -29,6 +29,8 @@ def test_a_page_begins_with_its_title(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_a_page_says_nothing_twice_in_a_row(page):
-    lines = [line.strip() for line in page.prose.splitlines() if len(line.strip()) > 40]
+    # Rows of generated tables repeat where two events have the same fields.
+    said = (line.strip() for line in page.prose.splitlines())
+    lines = [line for line in said if len(line) > 40 and not line.startswith("|")]
 
     assert [a for a, b in pairwise(lines) if a == b] == []
