@@ -65,6 +65,7 @@ def commit_ms(folder: Path) -> float:
     with contextlib.closing(sqlite3.connect(folder / "commit.db", isolation_level=None)) as db:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
+        db.execute("DROP TABLE IF EXISTS t")
         db.execute("CREATE TABLE t (a INTEGER PRIMARY KEY, b REAL)")
         times = []
         for i in range(200):
@@ -179,6 +180,7 @@ class Table:
 
     def add(self, line: str, server: str, value: float, *, more_is_better: bool = False) -> None:
         self._lines.setdefault(line, {}).setdefault(server, []).append(value)
+        print(f"  {server}: {line}: {value:,.1f}", file=sys.stderr, flush=True)
         if more_is_better:
             self._more_is_better.add(line)
 
@@ -188,7 +190,7 @@ class Table:
             middle = {name: statistics.median(values) for name, values in servers.items()}
             told = "".join(f"{middle.get(n, float('nan')):>12,.1f}" for n in ("genuine", "Treadle"))
             ratio = ""
-            if len(middle) == 2:
+            if len(middle) == 2 and all(middle.values()):
                 a, b = middle["genuine"], middle["Treadle"]
                 ratio = f"{(b / a if line in self._more_is_better else a / b):>8.1f} ×"
             print(f"{line:<46}{told}{ratio:>10}", flush=True)

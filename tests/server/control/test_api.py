@@ -112,7 +112,7 @@ def test_newer_events_are_found_by_kind_and_subject(api):
         ("/runs?limit=many", 400, "invalid_input", "1 to 1000"),
         ("/runs?limit=99999999999999999999", 400, "invalid_input", "1 to 1000"),
         ("/runs?offset=-1", 400, "invalid_input", "0 to"),
-        ("/runs?order=metrics.auc", 400, "invalid_input", "ordered by"),
+        ("/runs?order=metricz.auc", 400, "invalid_input", "ordered by"),
         ("/runs?filter=metrics.auc+0.7", 400, "invalid_input", "character 1"),
         ("/runs?status=done", 400, "invalid_input", "finished"),
         ("/alerts?state=opened", 400, "invalid_input", "open, closed"),
