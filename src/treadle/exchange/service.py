@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from treadle.exchange.mlflow.arrival import Arrival
 from treadle.exchange.mlflow.departure import Departure
@@ -20,14 +20,16 @@ if TYPE_CHECKING:
 
     from treadle.exchange.mlflow.entities import Report
     from treadle.exchange.mlflow.ports import Files, Source
+    from treadle.kernel.paging import Page
     from treadle.registry.service import Registry
     from treadle.tracking.artifacts import Artifacts
     from treadle.tracking.artifacts_paths import Place
     from treadle.tracking.entities import Experiment, LoggedModel, Run
     from treadle.tracking.service import Tracking
 
+T = TypeVar("T")
+
 PAGE = 500
-# A version names what it was saved by; MLflow opens its own and ours.
 WEB = ("http://", "https://")
 
 
@@ -104,35 +106,28 @@ class Exchange:
 
     def _experiments(self) -> Iterator[Experiment]:
         self._tracking.default_experiment()
-        offset: int | None = 0
-        while offset is not None:
-            page = self._tracking.search_experiments(view="all", limit=PAGE, offset=offset)
-            yield from page.items
-            offset = page.next_offset
+        return _all(partial(self._tracking.search_experiments, view="all"))
 
     def _runs(self, experiment: Experiment) -> Iterator[Run]:
-        offset: int | None = 0
-        while offset is not None:
-            page = self._tracking.search_runs(
-                experiment_ids=[experiment.id], view="all", limit=PAGE, offset=offset
-            )
-            yield from page.items
-            offset = page.next_offset
+        ids = [experiment.id]
+        return _all(partial(self._tracking.search_runs, experiment_ids=ids, view="all"))
 
     def _logged_models(self, experiment: Experiment) -> Iterator[LoggedModel]:
-        offset: int | None = 0
-        while offset is not None:
-            page = self._tracking.search_logged_models(
-                experiment_ids=[experiment.id], limit=PAGE, offset=offset
-            )
-            yield from page.items
-            offset = page.next_offset
+        ids = [experiment.id]
+        return _all(partial(self._tracking.search_logged_models, experiment_ids=ids))
 
-    def _files(self, place: Place) -> Iterator[tuple[str, Callable[[], BinaryIO]]]:
-        start = len(place.path) + 1 if place.path else 0
-        for file in self._artifacts.files(place):
-            path = file.path[start:]
-            yield path, partial(self._artifacts.open, place.below(path))
+    def _files(self, whole: Place) -> Iterator[tuple[str, Callable[[], BinaryIO]]]:
+        for file in self._artifacts.files(whole):
+            yield file.path, partial(self._artifacts.open, whole.below(file.path))
+
+
+def _all(page_from: Callable[..., Page[T]]) -> Iterator[T]:
+    """Yield every thing of a list, page by page."""
+    offset: int | None = 0
+    while offset is not None:
+        page = page_from(limit=PAGE, offset=offset)
+        yield from page.items
+        offset = page.next_offset
 
 
 def _opened(store: str, artifacts: str) -> tuple[Source, Files]:

@@ -6,15 +6,15 @@ import contextlib
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from treadle.exchange.mlflow.entities import LeftOut, Report
 from treadle.kernel.errors import NotFound, TreadleError
-from treadle.tracking.entities import Experiment, LoggedDataset, LoggedModel, Run, RunModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from treadle.exchange.mlflow.entities import (
-        TheirExperiment,
         TheirLoggedModel,
         TheirModel,
         TheirRun,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from treadle.registry.service import Registry
     from treadle.tracking.artifacts import Artifacts
     from treadle.tracking.artifacts_paths import Place
-    from treadle.tracking.entities import MetricPoint
+    from treadle.tracking.entities import Experiment, MetricPoint
     from treadle.tracking.service import Tracking
 
 POINTS_AT_ONCE = 10_000
@@ -77,39 +77,32 @@ class Arrival:
                 self._model(model, versions)
         return self._report()
 
-    def _experiment(self, theirs: TheirExperiment) -> None:
-        made = Experiment(
-            id=theirs.id,
-            name=theirs.name,
-            created_at=theirs.created_at,
-            updated_at=theirs.updated_at,
-            lifecycle_stage=theirs.lifecycle_stage,
-            tags=theirs.tags,
-        )
-        ours, is_new = self._tracking.bring_experiment(made)
+    def _experiment(self, theirs: Experiment) -> None:
+        ours, is_new = self._tracking.bring_experiment(theirs)
         self._count("experiments", theirs.name, is_new=is_new)
-        for model in self._source.logged_models(theirs.id):
-            with self._reported(f"logged model {model.id}"):
-                self._logged_model(model, experiment=ours)
+        for logged in self._source.logged_models(theirs.id):
+            with self._reported(f"logged model {logged.model.id}"):
+                self._logged_model(logged, experiment=ours)
         for run in self._source.runs(theirs.id):
-            with self._reported(f"run {run.id}"):
+            with self._reported(f"run {run.run.id}"):
                 self._run(run, experiment=ours)
 
     def _run(self, theirs: TheirRun, *, experiment: Experiment) -> None:
-        is_new = self._tracking.bring_run(_run(theirs, experiment=experiment))
-        self._count("runs", theirs.id, is_new=is_new)
+        run = replace(theirs.run, experiment=experiment.name, experiment_id=experiment.id)
+        is_new = self._tracking.bring_run(run)
+        self._count("runs", run.id, is_new=is_new)
         for points in _batches(self._source.points(theirs)):
             # Of a run that is here some may be missing; those that are not are stored once.
-            self._tracking.log_points(theirs.id, points)
+            self._tracking.log_points(run.id, points)
             (self._came if is_new else self._known)["metric points"] += len(points)
-        self._homes[theirs.artifact_uri] = f"runs:/{theirs.id}"
-        self._bring_files(theirs.artifact_uri, self._artifacts.of_run(theirs.id))
+        self._homes[theirs.artifact_uri] = f"runs:/{run.id}"
+        self._bring_files(theirs.artifact_uri, self._artifacts.of_run(run.id))
 
     def _logged_model(self, theirs: TheirLoggedModel, *, experiment: Experiment) -> None:
-        is_new = self._tracking.bring_logged_model(_logged_model(theirs, experiment=experiment))
-        self._count("logged models", theirs.id, is_new=is_new)
-        self._homes[theirs.artifact_location] = f"models:/{theirs.id}"
-        self._bring_files(theirs.artifact_location, self._artifacts.of_model(theirs.id))
+        model = replace(theirs.model, experiment_id=experiment.id)
+        self._count("logged models", model.id, is_new=self._tracking.bring_logged_model(model))
+        self._homes[theirs.artifact_uri] = f"models:/{model.id}"
+        self._bring_files(theirs.artifact_uri, self._artifacts.of_model(model.id))
 
     def _bring_files(self, uri: str, place: Place) -> None:
         here = {file.path for file in self._artifacts.files(place)}
@@ -191,56 +184,6 @@ class Arrival:
             known=dict(self._known),
             left_out=tuple(self._left_out),
         )
-
-
-def _run(theirs: TheirRun, *, experiment: Experiment) -> Run:
-    return Run(
-        id=theirs.id,
-        experiment=experiment.name,
-        experiment_id=experiment.id,
-        name=theirs.name or theirs.tags.get("mlflow.runName", ""),
-        status=theirs.status,  # type: ignore[arg-type] # the words are the same; checked below
-        parent_id=theirs.tags.get("mlflow.parentRunId"),
-        actor=theirs.user_id or "mlflow",
-        user_id=theirs.user_id,
-        started_at=theirs.started_at,
-        ended_at=theirs.ended_at,
-        deleted_at=theirs.deleted_at,
-        lifecycle_stage=theirs.lifecycle_stage,
-        params=theirs.params,
-        tags=theirs.tags,
-        datasets=tuple(
-            LoggedDataset(
-                name=d.name,
-                digest=d.digest,
-                source_type=d.source_type,
-                source=d.source,
-                schema=d.schema,
-                profile=d.profile,
-                tags=d.tags,
-            )
-            for d in theirs.datasets
-        ),
-        model_inputs=tuple(RunModel(model_id=m, direction="input") for m in theirs.model_inputs),
-        model_outputs=tuple(
-            RunModel(model_id=m, direction="output", step=s) for m, s in theirs.model_outputs
-        ),
-    )
-
-
-def _logged_model(theirs: TheirLoggedModel, *, experiment: Experiment) -> LoggedModel:
-    return LoggedModel(
-        id=theirs.id,
-        experiment_id=experiment.id,
-        name=theirs.name,
-        model_type=theirs.model_type,
-        source_run_id=theirs.source_run_id,
-        status=theirs.status,  # type: ignore[arg-type] # as above
-        created_at=theirs.created_at,
-        updated_at=theirs.updated_at,
-        params=theirs.params,
-        tags=theirs.tags,
-    )
 
 
 def _batches(points: Iterator[MetricPoint]) -> Iterator[list[MetricPoint]]:

@@ -1,73 +1,51 @@
-"""What an MLflow store holds, in our words; instants are µs UTC."""
+"""What an MLflow store says beyond our entities: where files lie, and what came of it all."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-Stage = Literal["active", "deleted"]
+from treadle.tracking.entities import LoggedModel, Run, RunModel
+from treadle.tracking.rules import PARENT, RUN_NAME
 
-
-class TheirExperiment(msgspec.Struct, frozen=True, kw_only=True):
-    """An experiment of an MLflow store."""
-
-    id: str
-    name: str
-    artifact_location: str = ""
-    lifecycle_stage: Stage = "active"
-    created_at: int = 0
-    updated_at: int = 0
-    tags: dict[str, str] = {}
-
-
-class TheirDataset(msgspec.Struct, frozen=True, kw_only=True):
-    """A dataset that a run named as its input."""
-
-    name: str
-    digest: str
-    source_type: str = ""
-    source: str = ""
-    schema: str = ""
-    profile: str = ""
-    tags: dict[str, str] = {}
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class TheirRun(msgspec.Struct, frozen=True, kw_only=True):
-    """A run with all it logged but its points and files."""
+    """A run as ours, and where its files lie there; points are asked for by `Source.points`."""
 
-    id: str
-    experiment_id: str
-    name: str
-    user_id: str = ""
-    status: str = "finished"
-    started_at: int = 0
-    ended_at: int | None = None
-    deleted_at: int | None = None
-    lifecycle_stage: Stage = "active"
+    run: Run
     artifact_uri: str = ""
-    params: dict[str, str] = {}
-    tags: dict[str, str] = {}
-    metric_keys: tuple[str, ...] = ()
-    datasets: tuple[TheirDataset, ...] = ()
-    model_inputs: tuple[str, ...] = ()
-    model_outputs: tuple[tuple[str, int], ...] = ()
+
+
+def run_of(
+    *, name: str, user_id: str, tags: dict[str, str], models: Iterable[RunModel], **fields: Any
+) -> Run:
+    """Return a run of theirs as ours, of an experiment that whoever brings it in names.
+
+    The oldest of MLflow kept a run's name and parent as tags alone.
+    """
+    used = tuple(models)
+    return Run(
+        **fields,
+        experiment="",
+        name=name or tags.get(RUN_NAME, ""),
+        parent_id=tags.get(PARENT),
+        actor=user_id or "mlflow",
+        user_id=user_id,
+        tags=tags,
+        model_inputs=tuple(model for model in used if model.direction == "input"),
+        model_outputs=tuple(model for model in used if model.direction == "output"),
+    )
 
 
 class TheirLoggedModel(msgspec.Struct, frozen=True, kw_only=True):
-    """A logged model of MLflow 3."""
+    """A logged model as ours, and where its files lie there."""
 
-    id: str
-    experiment_id: str
-    name: str
-    artifact_location: str = ""
-    model_type: str = ""
-    source_run_id: str = ""
-    status: str = "ready"
-    created_at: int = 0
-    updated_at: int = 0
-    params: dict[str, str] = {}
-    tags: dict[str, str] = {}
+    model: LoggedModel
+    artifact_uri: str = ""
 
 
 class TheirModel(msgspec.Struct, frozen=True, kw_only=True):

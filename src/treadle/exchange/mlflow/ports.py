@@ -9,19 +9,18 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from treadle.exchange.mlflow.entities import (
-        TheirExperiment,
         TheirLoggedModel,
         TheirModel,
         TheirRun,
         TheirVersion,
     )
-    from treadle.tracking.entities import MetricPoint
+    from treadle.tracking.entities import Experiment, MetricPoint
 
 
 class Source(Protocol):
     """Where an MLflow store is read from. Reads only; may be asked again from the beginning."""
 
-    def experiments(self) -> Iterator[TheirExperiment]:
+    def experiments(self) -> Iterator[Experiment]:
         """Yield every experiment, deleted ones too."""
         ...
 
@@ -29,7 +28,7 @@ class Source(Protocol):
         """Yield the runs of an experiment, deleted ones too, oldest first."""
         ...
 
-    def points(self, run: TheirRun) -> Iterator[MetricPoint]:
+    def points(self, theirs: TheirRun) -> Iterator[MetricPoint]:
         """Yield every metric point of a run."""
         ...
 

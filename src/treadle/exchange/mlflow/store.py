@@ -10,26 +10,33 @@ from sqlalchemy import MetaData, Table, create_engine, inspect, make_url, select
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from treadle.exchange.mlflow.entities import (
-    TheirDataset,
-    TheirExperiment,
     TheirLoggedModel,
     TheirModel,
     TheirRun,
     TheirVersion,
+    run_of,
 )
 from treadle.kernel.errors import InvalidInput, MissingExtra, Unavailable
-from treadle.tracking.entities import MetricPoint
+from treadle.tracking.entities import (
+    Experiment,
+    LoggedDataset,
+    LoggedModel,
+    MetricPoint,
+    RunModel,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from sqlalchemy import Engine, RowMapping
 
+    from treadle.tracking.entities import Direction, ModelStatus
+
 # MLflow counts milliseconds.
 MS = 1000
 AT_ONCE = 500
 NEEDED = ("experiments", "runs", "params", "tags", "metrics")
-MODEL_STATUS = {1: "pending", 2: "ready", 3: "failed"}
+MODEL_STATUS: dict[int, ModelStatus] = {1: "pending", 2: "ready", 3: "failed"}
 
 
 class DatabaseSource:
@@ -51,14 +58,13 @@ class DatabaseSource:
             )
         self._tables = tables.tables
 
-    def experiments(self) -> Iterator[TheirExperiment]:
+    def experiments(self) -> Iterator[Experiment]:
         """Yield every experiment, deleted ones too."""
         tags = self._texts("experiment_tags", "experiment_id", key="key", value="value")
         for row in self._rows("experiments", order="experiment_id"):
-            yield TheirExperiment(
+            yield Experiment(
                 id=str(row["experiment_id"]),
                 name=row["name"],
-                artifact_location=row["artifact_location"] or "",
                 lifecycle_stage=row["lifecycle_stage"] or "active",
                 created_at=_us(row.get("creation_time")),
                 updated_at=_us(row.get("last_update_time")),
@@ -76,9 +82,9 @@ class DatabaseSource:
                 page = []
         yield from self._whole(page)
 
-    def points(self, run: TheirRun) -> Iterator[MetricPoint]:
+    def points(self, theirs: TheirRun) -> Iterator[MetricPoint]:
         """Yield every metric point of a run."""
-        for row in self._rows("metrics", run_uuid=run.id):
+        for row in self._rows("metrics", run_uuid=theirs.run.id):
             yield MetricPoint(
                 key=row["key"],
                 value=math.nan if row["is_nan"] else row["value"],
@@ -100,11 +106,10 @@ class DatabaseSource:
         for row in rows:
             if row["lifecycle_stage"] == "deleted":
                 continue
-            yield TheirLoggedModel(
+            model = LoggedModel(
                 id=row["model_id"],
                 experiment_id=experiment_id,
                 name=row["name"],
-                artifact_location=row["artifact_location"],
                 model_type=row["model_type"] or "",
                 source_run_id=row["source_run_id"] or "",
                 status=MODEL_STATUS.get(row["status"], "ready"),
@@ -113,6 +118,7 @@ class DatabaseSource:
                 params=params.get(row["model_id"], {}),
                 tags=tags.get(row["model_id"], {}),
             )
+            yield TheirLoggedModel(model=model, artifact_uri=row["artifact_location"])
 
     def registry(self) -> Iterator[tuple[TheirModel, tuple[TheirVersion, ...]]]:
         """Yield every registered model with its versions in the order of their numbers."""
@@ -159,13 +165,12 @@ class DatabaseSource:
         where = {"run_uuid": [row["run_uuid"] for row in rows]}
         params = self._texts("params", "run_uuid", key="key", value="value", **where)
         tags = self._texts("tags", "run_uuid", key="key", value="value", **where)
-        keys = self._texts("latest_metrics", "run_uuid", key="key", value="key", **where)
         datasets = self._datasets(where["run_uuid"])
         models = self._models(where["run_uuid"])
         for row in rows:
-            run = row["run_uuid"]
-            yield TheirRun(
-                id=run,
+            run_id = row["run_uuid"]
+            run = run_of(
+                id=run_id,
                 experiment_id=str(row["experiment_id"]),
                 name=row["name"] or "",
                 user_id=row["user_id"] or "",
@@ -174,16 +179,14 @@ class DatabaseSource:
                 ended_at=_us(row["end_time"]) or None,
                 deleted_at=_us(row.get("deleted_time")) or None,
                 lifecycle_stage=row["lifecycle_stage"] or "active",
-                artifact_uri=row["artifact_uri"] or "",
-                params=params.get(run, {}),
-                tags=tags.get(run, {}),
-                metric_keys=tuple(keys.get(run, {})),
-                datasets=tuple(datasets.get(run, ())),
-                model_inputs=tuple(m for m, way, _ in models.get(run, ()) if way == "in"),
-                model_outputs=tuple((m, s) for m, way, s in models.get(run, ()) if way == "out"),
+                params=params.get(run_id, {}),
+                tags=tags.get(run_id, {}),
+                datasets=tuple(datasets.get(run_id, ())),
+                models=models.get(run_id, ()),
             )
+            yield TheirRun(run=run, artifact_uri=row["artifact_uri"] or "")
 
-    def _datasets(self, run_ids: list[str]) -> dict[str, list[TheirDataset]]:
+    def _datasets(self, run_ids: list[str]) -> dict[str, list[LoggedDataset]]:
         links = list(
             self._rows(
                 "inputs", source_type="DATASET", destination_type="RUN", destination_id=run_ids
@@ -195,11 +198,11 @@ class DatabaseSource:
             "input_tags", "input_uuid", key="name", value="value",
             input_uuid=[link["input_uuid"] for link in links],
         )  # fmt: skip
-        found: dict[str, list[TheirDataset]] = defaultdict(list)
+        found: dict[str, list[LoggedDataset]] = defaultdict(list)
         for link in links:
             row = known.get(link["source_id"])
             if row is not None:
-                made = TheirDataset(
+                made = LoggedDataset(
                     name=row["name"],
                     digest=row["digest"],
                     source_type=row["dataset_source_type"] or "",
@@ -211,12 +214,16 @@ class DatabaseSource:
                 found[link["destination_id"]].append(made)
         return found
 
-    def _models(self, run_ids: list[str]) -> dict[str, list[tuple[str, str, int]]]:
-        found: dict[str, list[tuple[str, str, int]]] = defaultdict(list)
-        kinds = {"RUN_INPUT": "in", "RUN_OUTPUT": "out"}
+    def _models(self, run_ids: list[str]) -> dict[str, list[RunModel]]:
+        found: dict[str, list[RunModel]] = defaultdict(list)
+        kinds: dict[str, Direction] = {"RUN_INPUT": "input", "RUN_OUTPUT": "output"}
         for row in self._rows("inputs", source_type=list(kinds), source_id=run_ids):
-            link = (row["destination_id"], kinds[row["source_type"]], row.get("step") or 0)
-            found[row["source_id"]].append(link)
+            used = RunModel(
+                model_id=row["destination_id"],
+                direction=kinds[row["source_type"]],
+                step=row.get("step") or 0,
+            )
+            found[row["source_id"]].append(used)
         return found
 
     def _texts(

@@ -11,18 +11,25 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import msgspec
 
 from treadle.exchange.mlflow.entities import (
-    TheirDataset,
-    TheirExperiment,
     TheirLoggedModel,
     TheirModel,
     TheirRun,
     TheirVersion,
+    run_of,
 )
 from treadle.kernel.errors import InvalidInput, Unavailable
-from treadle.tracking.entities import MetricPoint
+from treadle.tracking.entities import (
+    Experiment,
+    LoggedDataset,
+    LoggedModel,
+    MetricPoint,
+    RunModel,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from treadle.tracking.entities import Direction
 
 MS = 1000
 PAGE = 1000
@@ -39,14 +46,13 @@ class ServerSource:
             raise InvalidInput(f"{address!r} is no http address.")
         self._address = address.rstrip("/")
 
-    def experiments(self) -> Iterator[TheirExperiment]:
+    def experiments(self) -> Iterator[Experiment]:
         """Yield every experiment, deleted ones too."""
         body = {"view_type": "ALL", "order_by": ["creation_time ASC"]}
         for found in self._pages("experiments/search", body, of="experiments"):
-            yield TheirExperiment(
+            yield Experiment(
                 id=str(found["experiment_id"]),
                 name=found["name"],
-                artifact_location=found.get("artifact_location", ""),
                 lifecycle_stage=found.get("lifecycle_stage", "active"),
                 created_at=_us(found.get("creation_time")),
                 updated_at=_us(found.get("last_update_time")),
@@ -63,10 +69,10 @@ class ServerSource:
         for found in self._pages("runs/search", body, of="runs"):
             yield _run(found)
 
-    def points(self, run: TheirRun) -> Iterator[MetricPoint]:
+    def points(self, theirs: TheirRun) -> Iterator[MetricPoint]:
         """Yield every metric point of a run."""
-        for key in run.metric_keys:
-            asked = {"run_id": run.id, "metric_key": key, "max_results": "25000"}
+        for key in theirs.run.metrics:
+            asked = {"run_id": theirs.run.id, "metric_key": key, "max_results": "25000"}
             for found in self._pages("metrics/get-history", asked, of="metrics", method="GET"):
                 yield MetricPoint(
                     key=key,
@@ -80,19 +86,19 @@ class ServerSource:
         body = {"experiment_ids": [experiment_id], "max_results": 50}
         for found in self._pages("logged-models/search", body, of="models"):
             info, data = found["info"], found.get("data", {})
-            yield TheirLoggedModel(
+            model = LoggedModel(
                 id=info["model_id"],
                 experiment_id=experiment_id,
                 name=info.get("name", ""),
-                artifact_location=info.get("artifact_uri", ""),
                 model_type=info.get("model_type", ""),
                 source_run_id=info.get("source_run_id", ""),
-                status=str(info.get("status", "")).removeprefix("LOGGED_MODEL_").lower(),
+                status=str(info.get("status", "")).removeprefix("LOGGED_MODEL_").lower(),  # type: ignore[arg-type] # the words are ours
                 created_at=_us(info.get("creation_timestamp_ms")),
                 updated_at=_us(info.get("last_updated_timestamp_ms")),
                 params=_texts(data.get("params")),
                 tags=_texts(info.get("tags")),
             )
+            yield TheirLoggedModel(model=model, artifact_uri=info.get("artifact_uri", ""))
 
     def registry(self) -> Iterator[tuple[TheirModel, tuple[TheirVersion, ...]]]:
         """Yield every registered model with its versions in the order of their numbers."""
@@ -193,8 +199,7 @@ def opened(url: str, body: bytes | None) -> BinaryIO:
 
 def _run(found: dict[str, Any]) -> TheirRun:
     info, data, inputs = found["info"], found.get("data", {}), found.get("inputs", {})
-    outputs = found.get("outputs", {}).get("model_outputs", [])
-    return TheirRun(
+    run = run_of(
         id=info["run_id"],
         experiment_id=str(info["experiment_id"]),
         name=info.get("run_name", ""),
@@ -203,19 +208,27 @@ def _run(found: dict[str, Any]) -> TheirRun:
         started_at=_us(info.get("start_time")),
         ended_at=_us(info.get("end_time")) or None,
         lifecycle_stage=info.get("lifecycle_stage", "active"),
-        artifact_uri=info.get("artifact_uri", ""),
         params=_texts(data.get("params")),
+        metrics={m["key"]: _number(m.get("value", 0)) for m in data.get("metrics", [])},
         tags=_texts(data.get("tags")),
-        metric_keys=tuple(metric["key"] for metric in data.get("metrics", [])),
         datasets=tuple(map(_dataset, inputs.get("dataset_inputs", []))),
-        model_inputs=tuple(model["model_id"] for model in inputs.get("model_inputs", [])),
-        model_outputs=tuple((m["model_id"], int(m.get("step", 0))) for m in outputs),
+        models=[
+            *_uses(inputs.get("model_inputs", []), direction="input"),
+            *_uses(found.get("outputs", {}).get("model_outputs", []), direction="output"),
+        ],
     )
+    return TheirRun(run=run, artifact_uri=info.get("artifact_uri", ""))
 
 
-def _dataset(found: dict[str, Any]) -> TheirDataset:
+def _uses(models: list[dict[str, Any]], *, direction: Direction) -> Iterator[RunModel]:
+    for model in models:
+        step = int(model.get("step", 0))
+        yield RunModel(model_id=model["model_id"], direction=direction, step=step)
+
+
+def _dataset(found: dict[str, Any]) -> LoggedDataset:
     said = found["dataset"]
-    return TheirDataset(
+    return LoggedDataset(
         name=said.get("name", ""),
         digest=said.get("digest", ""),
         source_type=said.get("source_type", ""),
