@@ -14,7 +14,7 @@ from treadle.execution.service import Jobs
 from treadle.governance.service import Governance
 from treadle.kernel.clock import Clock, PlayedClock, SystemClock
 from treadle.kernel.errors import NotFound, Unavailable
-from treadle.kernel.settings import Settings, load_settings
+from treadle.kernel.settings import DATABASE, TENANTS, Settings, is_tenant_name, load_settings
 from treadle.monitoring.notifiers import LogNotifier, WebhookNotifier
 from treadle.monitoring.service import Monitoring
 from treadle.monitoring.webhooks.service import Webhooks
@@ -26,6 +26,7 @@ from treadle.release.service import Releases
 from treadle.serving.service import Serving
 from treadle.storage.keys import Signer
 from treadle.storage.log import EventLog
+from treadle.storage.marks import mark_of_file, marks_of_schemas
 from treadle.storage.metadata import open_metadata
 from treadle.storage.schemas import schema_url
 from treadle.storage.stores import open_objects
@@ -37,6 +38,7 @@ from treadle.tracking.views import Views
 from treadle.tuning.service import Tuning
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
     from pathlib import Path
     from types import TracebackType
 
@@ -229,9 +231,24 @@ class App:
             raise NotFound("tenant", name, hint="It may not be made here: see setting `tenants`.")
         settings.home.mkdir(parents=True, exist_ok=True)
         if self.settings.metadata_url.startswith("postgresql"):
-            url = schema_url(self.settings.metadata_url, f"tenant_{name}")
+            url = schema_url(self.settings.metadata_url, _schema_of(name))
             settings = msgspec.structs.replace(settings, metadata_url=url)
         return App(settings)
+
+    def tenants(self) -> dict[str, Hashable]:
+        """Return every tenant of this machine with a mark: where that differs, look again.
+
+        A mark of None tells nothing.
+        """
+        folder = self.home / TENANTS
+        names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+        homes = {name: folder / name for name in names if is_tenant_name(name)}
+        if not self.settings.metadata_url.startswith("postgresql"):
+            return {name: mark_of_file(home / DATABASE) for name, home in homes.items()}
+        schemas = {_schema_of(name): name for name in homes}
+        with self.store.read() as tx:
+            marks = marks_of_schemas(tx, list(schemas))
+        return {schemas[schema]: mark for schema, mark in marks.items()}
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -263,6 +280,10 @@ class App:
         hosts = self.settings.webhook_hosts
         webhooks = (WebhookNotifier(u, allowed_hosts=hosts) for u in self.settings.webhooks)
         return (log, *webhooks)
+
+
+def _schema_of(tenant: str) -> str:
+    return f"tenant_{tenant}"
 
 
 def open_app(home: str | Path | None = None) -> App:

@@ -14,6 +14,7 @@ import pytest
 from tests.mlflow.conftest import HERE, genuine_server
 from treadle.app import App
 from treadle.kernel.settings import Settings
+from treadle.server.caretaker import Caretaker
 from treadle.server.control import ControlServer
 
 HOST = "127.0.0.1"
@@ -85,3 +86,19 @@ def test_receivers_are_told_the_same(run_peer, receiver, tmp_path, monkeypatch):
     assert len(posted["/genuine"]) == len(posted["/ours"]) == TOLD
     assert bodies(posted["/ours"]) == bodies(posted["/genuine"])
     assert all(is_signed(*each) for each in posted["/genuine"] + posted["/ours"])
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
+def test_receivers_of_a_tenant_are_told_too(run_peer, receiver, tmp_path, request, dialect):
+    address, posted = receiver
+    url = "" if dialect == "sqlite" else request.getfixturevalue("postgres_url")
+    settings = Settings(home=tmp_path / "home", metadata_url=url, webhook_hosts=(HOST,))
+    script = HERE / "peer" / "life.py"
+
+    with App(settings) as app, ControlServer(app, port=0) as ours, Caretaker(app):
+        run_peer("newest", script, f"{ours.url}/t/red", f"{address}/ours")
+        wait_until(lambda: len(posted["/ours"]) >= TOLD)
+
+    assert len(posted["/ours"]) == TOLD
+    assert all(is_signed(*each) for each in posted["/ours"])

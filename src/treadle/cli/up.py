@@ -60,6 +60,7 @@ def _serve(app: App, stopping: threading.Event) -> None:
     from contextlib import ExitStack
 
     from treadle.kernel.errors import Unavailable
+    from treadle.server.caretaker import Caretaker
     from treadle.server.control import ControlServer, check_host, listen
     from treadle.server.processes import Presence, Supervisor
     from treadle.server.scheduler import Scheduler
@@ -74,6 +75,7 @@ def _serve(app: App, stopping: threading.Event) -> None:
         stack.callback(children.stop)
         server.inference_url = inference_url = children.start()
         stack.enter_context(Scheduler(app, retrain=_retrain(app)))
+        stack.enter_context(Caretaker(app))
         presence.announce(url=server.url, inference_url=inference_url)
         click.echo(f"Treadle is up: {server.url}  (inference {inference_url}, home {app.home})")
         while not stopping.wait(LOOK_S):

@@ -51,11 +51,13 @@ class WorkerProcesses:
         count: int | None = None,
         idle_s: float = IDLE_S,
         lease_s: float = LEASE_S,
+        turn_s: float | None = None,
     ) -> None:
         self._jobs = jobs
         self._settings = settings
         self._idle_s = idle_s
         self._lease_s = lease_s
+        self._turn_s = turn_s
         self._slots = [_Slot(number) for number in range(count or settings.workers)]
         self._lock = threading.Lock()
         self._tending: threading.Thread | None = None
@@ -142,13 +144,17 @@ class WorkerProcesses:
     def _tend(self) -> None:
         while not self._closing:
             try:
-                self._tend_once()
+                self.tend()
             except TreadleError as error:  # the store is away: work waits until it is back
                 print(f"treadle: cannot tend the queue: {error}", file=sys.stderr)  # noqa: T201 - nobody above this thread to tell
             self._wake.wait(TEND_S)
             self._wake.clear()
 
-    def _tend_once(self) -> None:
+    def tend(self, *, most: int | None = None) -> None:
+        """Bury the dead and start workers for what waits, at most so many alive at once.
+
+        `start` does so in a thread; who tends several queues with one thread calls it instead.
+        """
         for slot in self._slots:
             if slot.is_dead:
                 self._bury(slot)
@@ -157,7 +163,8 @@ class WorkerProcesses:
             self._end_stuck(self._jobs.requeue_expired())
         if not load.ready or self._early_deaths >= EARLY_DEATHS:
             return
-        wanted = min(len(self._slots), load.ready + load.running)
+        allowed = len(self._slots) if most is None else min(most, len(self._slots))
+        wanted = min(allowed, load.ready + load.running)
         living = sum(slot.process is not None for slot in self._slots)
         for slot in [s for s in self._slots if s.process is None][: max(0, wanted - living)]:
             self._spawn(slot)
@@ -201,6 +208,7 @@ class WorkerProcesses:
             *("--parent", str(os.getpid())),
             *("--idle-s", str(self._idle_s)),
             *("--lease-s", str(self._lease_s)),
+            *(() if self._turn_s is None else ("--turn-s", str(self._turn_s))),
         ]
 
     def _environment(self) -> dict[str, str]:

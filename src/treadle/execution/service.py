@@ -160,6 +160,11 @@ class Jobs:
         with self._store.read() as tx:
             return sql.load(tx, now=self._clock.now())
 
+    def is_idle(self) -> bool:
+        """Say whether no job runs and none waits, also not for a later attempt."""
+        with self._store.read() as tx:
+            return not sql.is_any_open(tx)
+
     def take_turn(self, name: str, *, every_s: float) -> bool:
         """Say whether it is the caller's turn at what is done once in so many seconds.
 

@@ -124,6 +124,12 @@ def is_work_waiting(tx: Transaction, *, now: int) -> bool:
     return tx.execute(select(literal(1)).where(or_(ready, lost)).limit(1)).first() is not None
 
 
+def is_any_open(tx: Transaction) -> bool:
+    """Say whether a job is queued, for now or for later, or runs."""
+    query = select(literal(1)).where(jobs.c.state.in_(("queued", "running")))
+    return tx.execute(query.limit(1)).first() is not None
+
+
 def expired(tx: Transaction, *, now: int) -> list[Job]:
     """Return the jobs whose lease has run out, locked; what others hold is left to them."""
     query = select(jobs).where(jobs.c.state == "running", jobs.c.lease_until <= now)

@@ -62,6 +62,7 @@ class Worker:
         name: str,
         lease_s: float = LEASE_S,
         idle_s: float | None = None,
+        turn_s: float | None = None,
         parent: int | None = None,
         longest_wait_s: float = LONGEST_WAIT_S["sqlite"],
     ) -> None:
@@ -70,6 +71,7 @@ class Worker:
         self._name = name
         self._lease_s = lease_s
         self._idle_s = idle_s
+        self._turn_s = turn_s
         self._parent = parent
         self._longest_wait_s = longest_wait_s
         self._imported = ImportedFiles()
@@ -78,10 +80,11 @@ class Worker:
         self._in_hand: _InHand | None = None
 
     def run(self) -> None:
-        """Work until told to stop, idle for too long, or orphaned."""
+        """Work until told to stop, idle for too long, orphaned, or its turn is over."""
         self._listen()
         wait, idle_since = FIRST_WAIT_S, time.monotonic()
-        while not self._is_over(idle_since):
+        until = idle_since + (float("inf") if self._turn_s is None else self._turn_s)
+        while not self._is_over(idle_since, until=until):
             job = self._lease()
             if job is None:
                 time.sleep(wait)
@@ -90,11 +93,13 @@ class Worker:
             self._do(job)
             wait, idle_since = FIRST_WAIT_S, time.monotonic()
 
-    def _is_over(self, idle_since: float) -> bool:
-        idle = time.monotonic() - idle_since
+    def _is_over(self, idle_since: float, *, until: float) -> bool:
+        now = time.monotonic()
+        idle = now - idle_since
         return (
             self._stopping
             or self._is_orphan()
+            or now >= until
             or (self._idle_s is not None and idle >= self._idle_s)
         )
 
@@ -232,6 +237,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--name", default=None, help="name in the queue; made up when left out")
     parser.add_argument("--parent", type=int, help="process whose end ends the worker")
     parser.add_argument("--idle-s", type=float, help="seconds without work that end the worker")
+    parser.add_argument("--turn-s", type=float, help="seconds after which no job is begun")
     parser.add_argument("--lease-s", type=float, default=LEASE_S, help="seconds a lease lasts")
     chosen = parser.parse_args(arguments)
     settings = load_settings(chosen.home)
@@ -244,6 +250,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         name=chosen.name or worker_name(),
         lease_s=chosen.lease_s,
         idle_s=chosen.idle_s,
+        turn_s=chosen.turn_s,
         parent=chosen.parent,
         longest_wait_s=LONGEST_WAIT_S[store.dialect],
     )

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PREFIX = "TREADLE_"
+DATABASE = "treadle.db"
+TENANTS = "tenants"
 _TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,49}")
 
 
@@ -54,7 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def where_metadata(self) -> str:
         """Return the metadata URL: SQLite in the home unless one is set."""
-        return self.metadata_url or f"sqlite:///{(self.home / 'treadle.db').resolve()}"
+        return self.metadata_url or f"sqlite:///{(self.home / DATABASE).resolve()}"
 
     def where_objects(self) -> str:
         """Return the objects URL: a folder in the home unless one is set."""
@@ -65,15 +67,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
         Raises InvalidInput for a name that cannot be a folder's, a schema's and part of a URL.
         """
-        if not _TENANT.fullmatch(name):
+        if not is_tenant_name(name):
             raise InvalidInput(
                 f"{name[:100]!r} cannot name a tenant.",
                 hint="Use 1 to 50 small letters, digits, `-` and `_`, a letter or digit first.",
             )
-        below = f"tenants/{name}"
+        below = f"{TENANTS}/{name}"
         objects = f"{self.objects_url.rstrip('/')}/{below}" if self.objects_url else ""
         home = self.home / below
         return msgspec.structs.replace(self, home=home, metadata_url="", objects_url=objects)
+
+
+def is_tenant_name(name: str) -> bool:
+    """Say whether a text can name a tenant: a folder, a schema and a part of a URL as it is."""
+    return _TENANT.fullmatch(name) is not None
 
 
 def find_home(home: str | Path | None = None, *, env: Mapping[str, str] | None = None) -> Path:

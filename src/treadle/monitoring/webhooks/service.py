@@ -180,6 +180,11 @@ class Webhooks:
             waiting = store.due(tx, now=self._clock.now())
         return sum(self._deliver(each, until=until) for each in waiting)
 
+    def is_any_behind(self) -> bool:
+        """Say whether a webhook that is active has not been told of everything yet."""
+        with self._store.read() as tx:
+            return store.is_any_behind(tx)
+
     def _waiting(self, webhook_id: str) -> Waiting:
         with self._store.read() as tx:
             found = store.find(tx, webhook_id)

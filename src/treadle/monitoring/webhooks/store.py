@@ -93,6 +93,13 @@ def due(tx: Transaction, *, now: int) -> tuple[Waiting, ...]:
     return tuple(_waiting(row) for row in tx.execute(query.order_by(c.due_at, c.id)).mappings())
 
 
+def is_any_behind(tx: Transaction) -> bool:
+    """Say whether an active webhook stands before the end of the log."""
+    c = webhooks.c
+    behind = select(c.id).where(c.status == "active", c.told < end_of_log(tx))
+    return tx.execute(behind.limit(1)).first() is not None
+
+
 def advance(
     tx: Transaction, webhook_id: str, *, told: int, attempts: int, due_at: int, error: str
 ) -> None:
