@@ -8,19 +8,24 @@ import hashlib
 import hmac
 import json
 import socket
+import subprocess
+import sys
 import threading
+import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from tests.execution.until import until
 from treadle.errors import InvalidInput, NotFound, Refused
 from treadle.kernel.clock import FrozenClock
 from treadle.monitoring.webhooks import payloads, sending
+from treadle.monitoring.webhooks.courier import Courier
 from treadle.monitoring.webhooks.entities import Topic
 from treadle.monitoring.webhooks.lockbox import Lockbox
-from treadle.monitoring.webhooks.service import ATTEMPTS, SECOND_US, Webhooks
+from treadle.monitoring.webhooks.service import ATTEMPTS, CLAIM_US, SECOND_US, Webhooks
 from treadle.monitoring.webhooks.store import webhooks as table
 from treadle.registry.service import Registry
 from treadle.storage import events
@@ -76,6 +81,36 @@ def receiver():
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+@pytest.fixture
+def silent():
+    """The address of a receiver that takes connections and never answers."""
+    listening = socket.create_server((HOST, 0))
+    yield f"http://{HOST}:{listening.getsockname()[1]}"
+    listening.close()
+
+
+@pytest.fixture
+def dripping():
+    """The address of a receiver whose answer never ends: a line of its head every 50 ms."""
+    listening = socket.create_server((HOST, 0))
+    over = threading.Event()
+
+    def answer():
+        with contextlib.suppress(OSError):
+            met, _ = listening.accept()
+            with met:
+                met.sendall(b"HTTP/1.1 200 OK\r\n")
+                while not over.wait(0.05):
+                    met.sendall(b"x-more: of it\r\n")
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    yield f"http://{HOST}:{listening.getsockname()[1]}"
+    over.set()
+    thread.join()
+    listening.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -323,6 +358,108 @@ def test_two_who_deliver_at_once_never_go_back(webhooks, registry, receiver, sto
 
     assert webhooks.deliver_due() == 0
     assert {d["name"] for _, _, d in receiver.told} == {f"m{n}" for n in range(5)}
+
+
+def test_a_receiver_that_never_answers_holds_up_no_other(
+    webhooks, registry, receiver, silent, monkeypatch
+):
+    monkeypatch.setattr(sending, "TIMEOUT_S", 3.0)
+    stuck = webhooks.create("stuck", url=silent, topics=ALL)
+    webhooks.create("well", url=receiver.url, topics=ALL)
+    registry.create_model("late")
+
+    with Courier() as courier:
+        began = time.monotonic()
+        begun = courier.send(webhooks)
+        lasted_s = time.monotonic() - began
+        until(lambda: receiver.requests)
+        still_busy = courier.is_busy(webhooks)
+        assert courier.wait(seconds=30)
+
+    assert begun == 2
+    assert lasted_s < 1.0
+    assert still_busy
+    assert webhooks.webhook(stuck.id).last_error == "TimeoutError: timed out"
+
+
+def test_an_answer_that_never_ends_is_cut_off(solo, dripping, monkeypatch):
+    monkeypatch.setattr(sending, "TIMEOUT_S", 0.3)
+    made = solo.create("slow", url=dripping, topics=ALL)
+
+    assert solo.test(made.id).error.startswith("TimeoutError: ")
+
+
+def test_receivers_that_fail_leave_threads_for_the_others(webhooks, registry, receiver, silent):
+    for number in range(3):
+        made = webhooks.create(f"stuck-{number}", url=silent, topics=ALL)
+        remember_failure(webhooks, made.id)
+    webhooks.create("well", url=receiver.url, topics=ALL)
+    registry.create_model("late")
+
+    courier = Courier(threads=2, failing=1)
+    begun = courier.send(webhooks)
+    until(lambda: receiver.requests)
+
+    assert begun == 2
+    assert courier.wait(seconds=30)
+
+
+def remember_failure(webhooks, webhook_id):
+    with webhooks._store.write() as tx:
+        tx.execute(update(table).where(table.c.id == webhook_id).values(attempts=1))
+
+
+def test_a_webhook_is_told_by_one_at_a_time(webhooks, registry, receiver, store, tmp_path, clock):
+    made = webhooks.create("all", url=receiver.url, topics=ALL)
+    registry.create_model("late")
+    other = Webhooks(store=store, signer=Signer(tmp_path, store=store), hosts=(HOST,), clock=clock)
+    held = webhooks._claimed(made.id)
+
+    assert held is not None
+    assert other.deliver(made.id) == 0
+
+
+def test_who_dies_with_a_webhook_in_hand_is_followed_by_another(
+    webhooks, registry, receiver, clock
+):
+    made = webhooks.create("all", url=receiver.url, topics=ALL)
+    registry.create_model("late")
+    webhooks._claimed(made.id)
+
+    clock.advance(CLAIM_US)
+
+    assert webhooks.deliver_due() == 1
+
+
+def test_what_a_process_killed_in_the_middle_had_in_hand_is_told_again(
+    store, registry, receiver, silent, tmp_path, clock
+):
+    webhooks = allowing(store, tmp_path, HOST)
+    made = webhooks.create("all", url=silent, topics=ALL)
+    registry.create_model("late")
+    url = store.url.render_as_string(hide_password=False)
+    child = subprocess.Popen([sys.executable, "-c", DELIVERS, url, str(tmp_path), made.id])
+    until(lambda: webhooks._waiting(made.id).due_at)
+
+    child.kill()
+    child.wait()
+    webhooks.change(made.id, url=receiver.url)
+
+    assert webhooks.deliver_due() == 1
+    assert [d["name"] for _, _, d in receiver.told] == ["late"]
+
+
+DELIVERS = """
+import sys
+from pathlib import Path
+from treadle.monitoring.webhooks.service import Webhooks
+from treadle.storage.keys import Signer
+from treadle.storage.metadata import open_metadata
+
+store = open_metadata(sys.argv[1].replace("+pysqlite", "").replace("+psycopg", ""))
+signer = Signer(Path(sys.argv[2]), store=store)
+Webhooks(store=store, signer=signer, hosts=("127.0.0.1",)).deliver(sys.argv[3])
+"""
 
 
 def test_a_webhook_is_made_listed_changed_and_deleted(webhooks, store):

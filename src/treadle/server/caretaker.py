@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Self
 from treadle.execution.processes import WorkerProcesses
 from treadle.kernel.actors import acting_as
 from treadle.kernel.errors import TreadleError
+from treadle.monitoring.webhooks.courier import Courier
 from treadle.server.scheduler import ACTOR, Scheduler
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Caretaker:
         self._quiet_s = quiet_s
         self._awake: dict[str, _Awake] = {}
         self._asleep: dict[str, _Asleep] = {}
+        self._courier = Courier()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="treadle-tenants", daemon=True)
 
@@ -71,6 +73,7 @@ class Caretaker:
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
+        self._courier.close()
         for tenant in self._awake.values():
             tenant.close()
         self._awake.clear()
@@ -122,7 +125,7 @@ class Caretaker:
 
     def _open(self, name: str, *, mark: Hashable) -> None:
         try:
-            tenant = _Awake(self._app.tenant(name, may_make=False))
+            tenant = _Awake(self._app.tenant(name, may_make=False), courier=self._courier)
         except TreadleError as error:
             _LOGGER.warning("tenant %s: %s", name, error)
             now = time.monotonic()
@@ -153,7 +156,7 @@ class Caretaker:
         """Put to sleep who has been awake longest and is doing nothing just now."""
         now = time.monotonic()
         for name, tenant in self._awake.items():
-            if now - tenant.woken_at >= TURN_S and not tenant.workers.pids():
+            if now - tenant.woken_at >= TURN_S and not tenant.is_at_it():
                 self._put_to_sleep(name, mark=marks[name], again_s=AGAIN_S)
                 return True
         return False
@@ -185,8 +188,9 @@ _NEVER_SEEN = _Asleep()
 class _Awake:
     """A tenant that is open, with its duties and its workers."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, *, courier: Courier) -> None:
         self.app = app
+        self._courier = courier
         self.woken_at = self._happened_at = self._checked_at = time.monotonic()
         self.head = self._head()
         self.workers = WorkerProcesses(
@@ -195,12 +199,16 @@ class _Awake:
             idle_s=WORKER_IDLE_S,
             turn_s=WORKER_TURN_S,
         )
-        self._scheduler = Scheduler(app)
+        self._scheduler = Scheduler(app, courier=courier)
 
     def look(self, *, room: int) -> None:
         """Do the duties that are due, and start workers where jobs wait and there is room."""
         self._scheduler.run_due()
         self.workers.tend(most=max(0, room))
+
+    def is_at_it(self) -> bool:
+        """Say whether a worker or a delivery of it is under way, which would be cut off."""
+        return bool(self.workers.pids()) or self._courier.is_busy(self.app.webhooks)
 
     def has_work(self) -> bool:
         """Say whether something waits here that happens by itself."""
@@ -217,7 +225,7 @@ class _Awake:
             return False
         self._checked_at = now
         head = self._head()
-        if head != self.head or self.workers.pids() or self.has_work():
+        if head != self.head or self.is_at_it() or self.has_work():
             self.head, self._happened_at = head, now
             return False
         return now - self._happened_at >= quiet_s

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from treadle.kernel.actors import acting_as
 from treadle.kernel.errors import TreadleError
+from treadle.monitoring.webhooks.courier import Courier
 
 if TYPE_CHECKING:
     from treadle.app import App
@@ -46,9 +47,13 @@ class Scheduler:
     A duty that fails is told in the log and done again at its next turn.
     """
 
-    def __init__(self, app: App, *, retrain: Retrain | None = None) -> None:
+    def __init__(
+        self, app: App, *, retrain: Retrain | None = None, courier: Courier | None = None
+    ) -> None:
         self._app = app
         self._retrain = retrain
+        self._courier = courier or Courier()
+        self._owns_courier = courier is None
         self._duties = self._plan()
         self._due = dict.fromkeys((duty.name for duty in self._duties), 0.0)
         self._stopping = threading.Event()
@@ -63,6 +68,8 @@ class Scheduler:
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
+        if self._owns_courier:
+            self._courier.close()
 
     def __enter__(self) -> Self:
         self.start()
@@ -96,11 +103,15 @@ class Scheduler:
             Duty(name="compact", every_s=COMPACT_S, do=app.serving.compact),
             Duty(name="requeue", every_s=REQUEUE_S, do=app.jobs.requeue_expired),
             Duty(name="seal", every_s=SEAL_S, do=app.log.seal, shared=True),
-            Duty(name="webhooks", every_s=WEBHOOKS_S, do=app.webhooks.deliver_due, shared=True),
+            # Each webhook is claimed by who tells it.
+            Duty(name="webhooks", every_s=WEBHOOKS_S, do=self._send_courier),
         )
         if app.replays:  # who plays the past also moves its loops, at its own pace
             return duties
         return (*duties, Duty(name="loops", every_s=LOOP_S, do=self.move_loops, shared=True))
+
+    def _send_courier(self) -> None:
+        self._courier.send(self._app.webhooks)
 
     def _work(self) -> None:
         while not self._stopping.is_set():

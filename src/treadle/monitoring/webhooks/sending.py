@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import hashlib
 import hmac
 import http.client
+import io
 import ipaddress
 import json
 import socket
 import ssl
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
 from treadle.kernel.clock import as_datetime
@@ -26,10 +28,11 @@ from treadle.kernel.errors import InvalidInput, Refused, TreadleError, Unavailab
 from treadle.monitoring.webhooks.entities import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from treadle.monitoring.webhooks.entities import Topic
 
+# For all of it, from the connection to the last byte of the answer.
 TIMEOUT_S = 5.0
 BODY_SHOWN = 4096
 URL_LENGTH = 4000
@@ -172,9 +175,12 @@ class _Pinned(http.client.HTTPConnection):
     """
 
     def __init__(self, host: str, port: int, *, to: tuple[str, ...], secure: bool) -> None:
-        super().__init__(host, port, timeout=TIMEOUT_S)
+        super().__init__(host, port)
         self._to = to
         self._secure = secure
+        self._ends_at = time.monotonic() + TIMEOUT_S
+        # A receiver that answers a byte at a time would else have its time anew with each.
+        self.response_class = functools.partial(_Timely, left_s=self._left_s)  # type: ignore[assignment] # only ever called
         if secure:
             self.default_port = http.client.HTTPS_PORT
 
@@ -182,15 +188,63 @@ class _Pinned(http.client.HTTPConnection):
         """Connect to the first of the addresses that answers."""
         made = self._first_that_answers()
         if self._secure:
+            made.settimeout(self._left_s())
             made = ssl.create_default_context().wrap_socket(made, server_hostname=self.host)
         self.sock = made
+
+    def send(self, data: Any) -> None:
+        """Send within what time is left."""
+        if self.sock is None:
+            self.connect()
+        self.sock.settimeout(self._left_s())
+        super().send(data)
+
+    def _left_s(self) -> float:
+        left = self._ends_at - time.monotonic()
+        if left <= 0:
+            raise TimeoutError(f"no answer within {TIMEOUT_S:g} s")
+        return left
 
     def _first_that_answers(self) -> socket.socket:
         *others, last = self._to
         for address in others:
             with contextlib.suppress(OSError):
-                return socket.create_connection((address, self.port), TIMEOUT_S)
-        return socket.create_connection((last, self.port), TIMEOUT_S)
+                return socket.create_connection((address, self.port), self._left_s())
+        return socket.create_connection((last, self.port), self._left_s())
+
+
+class _Timely(http.client.HTTPResponse):
+    """An answer each read of which has only what is left of the time."""
+
+    def __init__(
+        self, sock: socket.socket, *args: Any, left_s: Callable[[], float], **more: Any
+    ) -> None:
+        super().__init__(sock, *args, **more)
+        self.fp = io.BufferedReader(_TimelySocket(sock, self.fp.detach(), left_s=left_s))
+
+
+class _TimelySocket(io.RawIOBase):
+    """Reads a socket with what is left of the time."""
+
+    def __init__(self, sock: socket.socket, inner: Any, *, left_s: Callable[[], float]) -> None:
+        self._sock = sock
+        self._inner = inner
+        self._left_s = left_s
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        """Read what comes in time. Raises TimeoutError."""
+        self._sock.settimeout(self._left_s())
+        read: int | None = self._inner.readinto(buffer)
+        return read
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        self._inner.close()
+        super().close()
 
 
 def _networks(allowed: Iterable[str]) -> Iterable[Network]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 import uuid
 from typing import TYPE_CHECKING
 
@@ -28,10 +27,9 @@ MOST = 1000
 ATTEMPTS = 8
 SECOND_US = 1_000_000
 LONGEST_PAUSE_S = 300
-# A receiver that does not answer holds up whoever waits for it: after so long the rest waits for
-# the next turn.
-BUDGET_S = 5.0
 AT_ONCE = 100
+# Longer than one telling lasts: whoever holds a claim renews it after each.
+CLAIM_US = 30 * SECOND_US
 TEXT_LENGTH = 10_000
 
 _NAME = re.compile(r"(?=.{1,63}$)[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -174,11 +172,25 @@ class Webhooks:
         )
 
     def deliver_due(self) -> int:
-        """Tell every webhook that is due what it has not been told; return how much was taken."""
-        until = time.monotonic() + BUDGET_S
+        """Tell every webhook that is due what it has not been told; return how much was taken.
+
+        One after the other: who must not wait for receivers uses a `Courier`.
+        """
+        return sum(self.deliver(each.webhook.id) for each in self.due())
+
+    def due(self) -> tuple[Waiting, ...]:
+        """Return the webhooks that may be told now, those that wait longest first."""
         with self._store.read() as tx:
-            waiting = store.due(tx, now=self._clock.now())
-        return sum(self._deliver(each, until=until) for each in waiting)
+            return store.due(tx, now=self._clock.now(), end=store.end_of_log(tx))
+
+    def deliver(self, webhook_id: str) -> int:
+        """Tell one webhook what it has not been told, if it is due; return how much was taken.
+
+        Of all who ask at once, in whatever process, one does it: the others return at once. One
+        that dies is followed by another when its claim has run out.
+        """
+        waiting = self._claimed(webhook_id)
+        return 0 if waiting is None else self._deliver(waiting)
 
     def is_any_behind(self) -> bool:
         """Say whether a webhook that is active has not been told of everything yet."""
@@ -192,32 +204,38 @@ class Webhooks:
             raise NotFound("webhook", webhook_id)
         return found
 
-    def _deliver(self, waiting: Waiting, *, until: float) -> int:
+    def _claimed(self, webhook_id: str) -> Waiting | None:
+        with self._store.read() as tx:
+            waiting = store.find(tx, webhook_id)
+        if waiting is None or self._lockbox.open(waiting.secret) is None:
+            return None  # deleted meanwhile; or its own home tells it
+        now = self._clock.now()
+        with self._store.write() as tx:
+            return store.claim(tx, webhook_id, now=now, until=now + CLAIM_US)
+
+    def _deliver(self, waiting: Waiting) -> int:
         with self._store.read() as tx:
             end = store.end_of_log(tx)
             found = store.events_after(tx, waiting.told, kinds=payloads.KINDS, limit=AT_ONCE)
         # Whoever sees an event sees all before it: numbers are given under the log's lock.
         behind = end if len(found) < AT_ONCE else found[-1].seq
-        secret = self._lockbox.open(waiting.secret)
-        if secret is None:  # its own home tells it
-            return 0
+        secret = self._lockbox.open(waiting.secret) or ""
         taken, told, attempts = 0, waiting.told, waiting.attempts
+        error = waiting.webhook.last_error
         for event in found:
             news = payloads.news_of(event)
             if news is None or news.topic not in waiting.webhook.topics:
                 continue
-            if time.monotonic() > until:
-                return taken
             answer = self._tell(waiting.webhook, news, secret=secret)
             attempts += 1
             if not answer.taken and answer.may_pass and attempts < ATTEMPTS:
                 self._pause(waiting.webhook, told=told, attempts=attempts, answer=answer)
                 return taken
-            problem = "" if answer.taken else f"{news.topic} was not taken: {answer.problem}"
+            error = "" if answer.taken else f"{news.topic} was not taken: {answer.problem}"
             taken, told, attempts = taken + answer.taken, news.seq, 0
-            self._advance(waiting.webhook, told=told, error=problem)
-        if behind > told:
-            self._advance(waiting.webhook, told=behind, error=waiting.webhook.last_error)
+            if not self._advance(waiting.webhook, told=told, error=error, claim_us=CLAIM_US):
+                return taken  # it was deleted, or another has gone on from here
+        self._advance(waiting.webhook, told=max(behind, told), error=error)
         return taken
 
     def _tell(self, webhook: Webhook, news: News, *, secret: str) -> Answer:
@@ -244,9 +262,10 @@ class Webhooks:
                 error=answer.problem,
             )
 
-    def _advance(self, webhook: Webhook, *, told: int, error: str) -> None:
+    def _advance(self, webhook: Webhook, *, told: int, error: str, claim_us: int = 0) -> bool:
+        due_at = self._clock.now() + claim_us if claim_us else 0
         with self._store.write() as tx:
-            store.advance(tx, webhook.id, told=told, attempts=0, due_at=0, error=error)
+            return store.advance(tx, webhook.id, told=told, attempts=0, due_at=due_at, error=error)
 
 
 def _checked_name(name: str) -> str:

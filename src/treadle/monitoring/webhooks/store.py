@@ -86,10 +86,10 @@ def page(tx: Transaction, *, limit: int, offset: int) -> tuple[tuple[Webhook, ..
     return found, int(total)
 
 
-def due(tx: Transaction, *, now: int) -> tuple[Waiting, ...]:
-    """Return the webhooks that may be told now, those that wait longest first."""
+def due(tx: Transaction, *, now: int, end: int) -> tuple[Waiting, ...]:
+    """Return the webhooks behind an event that may be told now, those that wait longest first."""
     c = webhooks.c
-    query = select(webhooks).where(c.status == "active", c.due_at <= now)
+    query = select(webhooks).where(c.status == "active", c.due_at <= now, c.told < end)
     return tuple(_waiting(row) for row in tx.execute(query.order_by(c.due_at, c.id)).mappings())
 
 
@@ -100,17 +100,26 @@ def is_any_behind(tx: Transaction) -> bool:
     return tx.execute(behind.limit(1)).first() is not None
 
 
+def claim(tx: Transaction, webhook_id: str, *, now: int, until: int) -> Waiting | None:
+    """Keep a webhook that is due to oneself until an instant; None when it is not, or not now."""
+    c = webhooks.c
+    due_now = update(webhooks).where(c.id == webhook_id, c.status == "active", c.due_at <= now)
+    row = tx.execute(due_now.values(due_at=until).returning(webhooks)).mappings().first()
+    return None if row is None else _waiting(row)
+
+
 def advance(
     tx: Transaction, webhook_id: str, *, told: int, attempts: int, due_at: int, error: str
-) -> None:
+) -> bool:
     """Write how far a webhook has been told and when it is due again; never back to before.
 
-    Of two who deliver at once the slower must not undo what the faster has written.
+    False when it is gone or has been told more: of two who deliver at once the slower must not undo
+    what the faster has written.
     """
     c = webhooks.c
     written = update(webhooks).where(c.id == webhook_id, c.told <= told)
     values = {"told": told, "attempts": attempts, "due_at": due_at, "last_error": error}
-    tx.execute(written.values(**values))
+    return tx.execute(written.values(**values)).rowcount == 1
 
 
 def end_of_log(tx: Transaction) -> int:
