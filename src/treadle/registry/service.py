@@ -376,6 +376,15 @@ class Registry:
             store.touch_model(tx, name, at=tx.at)
             tx.emit(VersionDeleted(name=name, number=number))
 
+    def hold(self, name: str) -> bool:
+        """Keep a model, its versions and its name until the transaction around this ends.
+
+        For who is about to need one. Say whether the model is there; outside of a `write` nothing
+        is held.
+        """
+        with self._store.write() as tx:
+            return store.lock_model(tx, name)
+
     def set_alias(self, name: str, alias: str, number: int) -> None:
         """Point an alias to a version; does nothing when it points there already."""
         rules.check_alias(alias)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from treadle.kernel.errors import NotFound, TreadleError, Unavailable
 from treadle.serving.desired import Desired, DesiredFile
+from treadle.serving.kept import identity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -143,12 +144,12 @@ class ServedModels:
         self, endpoint: Endpoint, *, remembered: Mapping[str, ModelVersion]
     ) -> dict[str, LoadedModel]:
         registry = self._serving.registry
-        loaded = {ref: m for s in self._served.values() for ref, m in s.models.items()}
+        loaded = {identity(m.version): m for s in self._served.values() for m in s.models.values()}
+        wanted: dict[str, LoadedModel] = {}
         for ref in (v.version for v in endpoint.variants):
-            if ref not in loaded:
-                version = remembered.get(ref) or registry.version(ref)
-                loaded[ref] = registry.load_version(version)
-        return {v.version: loaded[v.version] for v in endpoint.variants}
+            version = remembered.get(ref) or registry.version(ref)
+            wanted[ref] = loaded.get(identity(version)) or registry.load_version(version)
+        return wanted
 
     def _complain(self, text: str, *, cause: BaseException | None = None) -> None:
         if text != self._complaint:  # a store that is down for an hour is one line, not 24,000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,6 +20,7 @@ from treadle.serving.entities import (
     check_traffic,
 )
 from treadle.serving.facts import EndpointCreated, LabelsJoined, LabelStateChanged, TrafficSet
+from treadle.serving.kept import KeptModels
 from treadle.serving.requestlog import RequestLog
 from treadle.serving.tallies import Tallies, Tally
 from treadle.serving.traffic import ROUTE
@@ -74,7 +74,7 @@ class Serving:
         self._labels = labelling.LabelReader(objects)
         self._tallies = Tallies(store=store, objects=objects)
         # Versions are immutable: a loaded one stays right. Few are in use at a time.
-        self._model = functools.lru_cache(maxsize=KEPT_MODELS)(registry.load)
+        self._models = KeptModels(registry, most=KEPT_MODELS)
 
     # --- endpoints and traffic ---
 
@@ -85,6 +85,7 @@ class Serving:
         """
         check_name(name, what="endpoint")
         with self._store.write() as tx:
+            self.registry.hold(model)  # it may come later; but it must not go meanwhile
             if store.find_endpoint(tx, name) is not None:
                 raise Conflict(f"There is an endpoint {name!r} already.", name=name)
             endpoint = Endpoint(
@@ -108,7 +109,7 @@ class Serving:
         when the shares of live and canary variants do not sum to 1, NotFound for unknown versions.
         """
         with self._store.write() as tx:
-            before = self._find(tx, name)
+            before = self._held(tx, name)
             pinned = tuple(self._pinned(v) for v in variants)
             check_traffic(pinned, model=before.model)
             after = msgspec.structs.replace(
@@ -192,7 +193,7 @@ class Serving:
         scored = scoring.score(
             served,
             table,
-            models={v.version: self._model(v.version) for v in served.variants},
+            models={v.version: self._models.load(v.version) for v in served.variants},
             assignment=ROUTE.assign(texts, variants=served.variants),
             ids=new_ids(rows * (1 + len(served.shadows))),
             keys=texts,
@@ -338,6 +339,14 @@ class Serving:
         if endpoint is None:
             raise NotFound("endpoint", name, known=store.revisions(tx))
         return endpoint
+
+    def _held(self, tx: Transaction, name: str) -> Endpoint:
+        """Return an endpoint; till the end nobody deletes a version of its model or sets traffic.
+
+        Who deletes a version holds the model too, before it looks for endpoints that need it.
+        """
+        self.registry.hold(self._find(tx, name).model)
+        return self._find(tx, name)
 
     def _pinned(self, variant: Variant) -> Variant:
         version = self.registry.version(variant.version)

@@ -314,3 +314,33 @@ def test_refused_requests_leave_no_prediction(ask, served):
     infer(ask, temp=None)
 
     assert served[1].predictions("late").num_rows == before
+
+
+def test_another_model_under_the_same_name_and_number_answers_at_once(home):
+    with made_home(home) as serving:
+        serving.set_traffic("late", [Variant(name="champion", version="late@2")], reason="second")
+        runtime = Runtime(serving, home=home)
+        runtime.refresh()
+        app = InferenceApp(runtime)
+        before = one_answer(app)
+
+        # Faster than the desired state is looked at, as a script does it.
+        serving.set_traffic("late", [Variant(name="champion", version="late@1")], reason="away")
+        serving.registry.delete_version("late", 2)
+        serving.registry.create_version("late", source="models:/late/3", number=2)
+        serving.set_traffic("late", [Variant(name="champion", version="late@2")], reason="back")
+        runtime.refresh()
+        after = one_answer(app)
+        app.close()
+        runtime.close()
+
+    assert (before, after) == (pytest.approx(2.12), pytest.approx(3.12))
+
+
+def one_answer(app):
+    async def sent():
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            return await client.post(INFER, content=request())
+
+    return asyncio.run(sent()).json()["outputs"][0]["data"][0]
