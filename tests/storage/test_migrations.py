@@ -5,8 +5,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, make_url
 
+from treadle.storage.fresh import declare_all
 from treadle.storage.metadata import SqlMetadataStore
-from treadle.storage.migrations.write import declare_all, draft
+from treadle.storage.migrations import upgrade
+from treadle.storage.migrations.write import draft
 from treadle.storage.schema import metadata
 
 # SQLite does not tell what an index of an expression is of; PostgreSQL does, and is compared.
@@ -31,11 +33,9 @@ def driver_url(url):
 
 def test_the_migrations_make_exactly_the_tables_that_are_declared(url):
     declare_all()
-    store = SqlMetadataStore(url)
-    store.migrate()
-    store.close()
 
     engine = create_engine(driver_url(url))
+    upgrade(engine)
     with engine.connect() as connection:
         differences = compare_metadata(MigrationContext.configure(connection), metadata)
     engine.dispose()

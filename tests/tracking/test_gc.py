@@ -3,7 +3,7 @@ from __future__ import annotations
 from sqlalchemy import func, select, text
 
 from treadle.storage import events
-from treadle.storage.migrations.write import declare_all
+from treadle.storage.fresh import declare_all
 from treadle.storage.schema import metadata
 from treadle.tracking.entities import LoggedDataset, ModelMetric, RunModel
 

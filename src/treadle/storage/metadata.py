@@ -22,7 +22,7 @@ from treadle.kernel.errors import (
     TreadleError,
     Unavailable,
 )
-from treadle.storage import events
+from treadle.storage import events, fresh
 from treadle.storage.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -97,7 +97,8 @@ class SqlMetadataStore:
     def migrate(self) -> None:
         """Bring the schema to this version; does nothing when it is there already."""
         with _explained(self.url):
-            if _revision(self._engine) == newest_revision():
+            found, newest = _revision(self._engine), newest_revision()
+            if found == newest or (found is None and fresh.create(self._engine, revision=newest)):
                 return
             # Alembic costs 11 MB and 0.1 s to import: only who migrates pays.
             from treadle.storage import migrations  # noqa: PLC0415 - see above
@@ -135,7 +136,11 @@ class SqlMetadataStore:
 def open_metadata(url: str, *, clock: Clock | None = None) -> SqlMetadataStore:
     """Open the metadata store of a URL (`sqlite:///file.db` or `postgresql://…`), migrated."""
     store = SqlMetadataStore(url, clock=clock)
-    store.migrate()
+    try:
+        store.migrate()
+    except BaseException:
+        store.close()
+        raise
     return store
 
 

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+
+from treadle.storage.fresh import lock
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 SCRIPTS = Path(__file__).parent
-# Two processes that start at once must not both create the tables.
-MIGRATION_LOCK = 7_340_000
 
 
 def upgrade(engine: Engine) -> None:
@@ -26,7 +25,7 @@ def upgrade(engine: Engine) -> None:
         if _revision(connection) == head:
             return
         connection.rollback()
-        _lock(connection)
+        lock(connection)
         if _revision(connection) != head:
             _run(connection, scripts)
         connection.commit()
@@ -34,13 +33,6 @@ def upgrade(engine: Engine) -> None:
 
 def _revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
-
-
-def _lock(connection: Connection) -> None:
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    else:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
 
 
 def _run(connection: Connection, scripts: ScriptDirectory) -> None:

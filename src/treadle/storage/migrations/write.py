@@ -6,9 +6,6 @@ database with the declared tables. Read what it wrote before you commit it.
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import pkgutil
 import sys
 import tempfile
 import warnings
@@ -20,7 +17,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
-import treadle
+from treadle.storage.fresh import declare_all
 from treadle.storage.migrations import SCRIPTS, upgrade
 from treadle.storage.schema import Json, metadata
 
@@ -43,18 +40,6 @@ depends_on = None
 def upgrade() -> None:
     {body}
 '''
-
-
-def declare_all() -> None:
-    """Import every module that declares tables."""
-    for noun in pkgutil.iter_modules(treadle.__path__):
-        for module in ("store", "keys", "events"):
-            name = f"treadle.{noun.name}.{module}"
-            if noun.ispkg and importlib.util.find_spec(name) is not None:
-                importlib.import_module(name)
-        for own in pkgutil.iter_modules([str(Path(treadle.__path__[0]) / noun.name)]):
-            if own.name.endswith("_store") and not own.ispkg:
-                importlib.import_module(f"treadle.{noun.name}.{own.name}")
 
 
 def draft(message: str) -> tuple[str, str]:
