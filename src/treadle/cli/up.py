@@ -57,16 +57,22 @@ def command(
 
 
 def _serve(app: App, stopping: threading.Event) -> None:
+    from concurrent.futures import ThreadPoolExecutor
     from contextlib import ExitStack
 
     from treadle.kernel.errors import Unavailable
-    from treadle.server.caretaker import Caretaker
-    from treadle.server.control import ControlServer, check_host, listen
-    from treadle.server.processes import Presence, Supervisor
-    from treadle.server.scheduler import Scheduler
+
+    # The first start waits for the database to make its tables: that long we import the rest.
+    with ThreadPoolExecutor(1) as ahead:
+        opening = ahead.submit(lambda: app.store)
+        from treadle.server.caretaker import Caretaker
+        from treadle.server.control import ControlServer, check_host, listen
+        from treadle.server.processes import Presence, Supervisor
+        from treadle.server.scheduler import Scheduler
 
     settings = app.settings
     check_host(settings.host)
+    opening.result()
     with Presence(app.home) as presence, ExitStack() as stack:
         # Found out here, a taken port is told in one line, before any process was started.
         listen(settings.host, settings.inference_port, option="--inference-port").close()
