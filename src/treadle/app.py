@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from treadle.data.service import Data
+from treadle.evaluation.service import Evaluation
 from treadle.exchange.service import Exchange
 from treadle.execution.service import Jobs
 from treadle.governance.service import Governance
@@ -100,7 +101,20 @@ class App:
     @cached_property
     def tracking(self) -> Tracking:
         """Experiments and runs."""
-        return Tracking(store=self.store, objects=self.objects)
+        return Tracking(
+            store=self.store,
+            objects=self.objects,
+            on_removal=lambda tx, ids: self.evaluation.forget_experiments(tx, ids),
+        )
+
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        """Evaluation datasets and their records."""
+        return Evaluation(
+            store=self.store,
+            tracking=self.tracking,
+            commit=lambda name, table, message: self.data.commit(name, table, message=message),
+        )
 
     @cached_property
     def artifacts(self) -> Artifacts:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from treadle.data.service import Data
+    from treadle.evaluation.service import Evaluation
     from treadle.exchange.service import Exchange
     from treadle.governance.service import Governance
     from treadle.monitoring.service import Monitoring
@@ -64,6 +65,11 @@ class Client(Tracker):
     def tracking(self) -> Tracking:
         """Experiments and runs."""
         return self.app.tracking
+
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        """Evaluation datasets and their records."""
+        return self.app.evaluation
 
     @cached_property
     def registry(self) -> Registry:

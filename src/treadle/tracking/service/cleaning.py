@@ -35,6 +35,7 @@ def gc(self: Doors, *, dry_run: bool = False, older_than: int = 0) -> Cleaned:
         cleaned = Cleaned(experiments=tuple(groups), runs=tuple(runs), logged_models=tuple(models))
         if not dry_run and (groups or runs or models):
             store.remove(tx, experiment_ids=groups, run_ids=runs, model_ids=models)
+            self.on_removal(tx, groups)
             tx.emit(
                 TrackingCleaned(
                     experiments=cleaned.experiments,

@@ -12,15 +12,20 @@ from treadle.tracking.entities import Artifact
 from treadle.tracking.service.together import Together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from treadle.storage.ports import MetadataStore, ObjectStore
+    from treadle.storage.transaction import Transaction
 
 NOTHING: Mapping[str, object] = {}
 
 
 class Doors:
-    """The stores behind tracking; the verbs are plain functions that take them as `self`."""
+    """The stores behind tracking; the verbs are plain functions that take them as `self`.
+
+    `on_removal` is told which experiments vanish for good, in the transaction that removes them:
+    who above keeps a list of experiments takes them off it.
+    """
 
     def __init__(
         self,
@@ -28,10 +33,12 @@ class Doors:
         store: MetadataStore,
         objects: ObjectStore,
         capture: Callable[[], Capture] = capture_process,
+        on_removal: Callable[[Transaction, Sequence[str]], None] = lambda _tx, _ids: None,
     ) -> None:
         self.metadata = store
         self.objects = objects
         self.together = Together(store)
+        self.on_removal = on_removal
         self._capture = capture
         self._captured: tuple[Capture, tuple[Artifact, ...]] | None = None
 

@@ -1,0 +1,1 @@
+"""Evaluation datasets: examples that answers of a model are judged by."""
