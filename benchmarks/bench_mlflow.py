@@ -44,9 +44,11 @@ MILLION = 1_000_000
 SEEDED = 10_000
 
 
-def load(peer: Path, address: str, work: str, number: int) -> dict[str, Any]:
+def load(
+    peer: Path, address: str, work: str, told: object, *, program: Path = HERE / "load.py"
+) -> dict[str, Any]:
     """Have one client do some work; what it measured."""
-    command = [str(peer), str(HERE / "load.py"), address, work, str(number)]
+    command = [str(peer), str(program), address, work, str(told)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{work} at {address} failed:\n{done.stderr[-3000:]}")

@@ -104,16 +104,39 @@ def free_port() -> int:
         return port
 
 
-def memory_mb(pid: int) -> float:
-    """Return the memory of a process and all below it (RSS, as `ps` would sum it), in MB."""
-    own = 0.0
+def memory_mb(pid: int, *, at_most: bool = False) -> float:
+    """Return the memory of a process and all below it (RSS, as `ps` would sum it), in MB.
+
+    `at_most` sums what each rose to at any time.
+    """
+    told = "VmHWM:" if at_most else "VmRSS:"
+    total = 0.0
+    for one in family(pid):
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/{one}/status").read_text().splitlines():
+                if line.startswith(told):
+                    total += int(line.split()[1]) / 1024
+    return total
+
+
+def cpu_s(pid: int) -> float:
+    """Return the processor time that a process and all below it have used, in seconds."""
+    ticks = 0
+    for one in family(pid):
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def family(pid: int) -> list[int]:
+    """Return a process and all below it."""
+    found = [pid]
     with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                own = int(line.split()[1]) / 1024
         for task in Path(f"/proc/{pid}/task").iterdir():
-            own += sum(memory_mb(int(c)) for c in (task / "children").read_text().split())
-    return own
+            for child in (task / "children").read_text().split():
+                found += family(int(child))
+    return found
 
 
 @contextlib.contextmanager

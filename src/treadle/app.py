@@ -30,7 +30,7 @@ from treadle.storage.log import EventLog
 from treadle.storage.marks import mark_of_file, marks_of_schemas
 from treadle.storage.metadata import open_metadata
 from treadle.storage.schemas import schema_url
-from treadle.storage.stores import open_objects
+from treadle.storage.stores import drafts_of, open_objects
 from treadle.tracking.artifacts import Artifacts
 from treadle.tracking.capture import capture_process
 from treadle.tracking.facets import Facets
@@ -122,6 +122,7 @@ class App:
         return Artifacts(
             store=self.store,
             objects=self.objects,
+            drafts=drafts_of(self.objects),
             version_files=lambda version_id: self.registry.version_by_id(version_id).files,
         )
 

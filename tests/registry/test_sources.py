@@ -14,6 +14,7 @@ from treadle.registry.shelf import TrackingShelf
 from treadle.registry.sources import check_path, check_scheme, unwrapped
 from treadle.storage import events
 from treadle.storage.keys import Signer
+from treadle.storage.stores import drafts_of
 from treadle.tracking.artifacts import Artifacts
 from treadle.tracking.capture import Capture
 from treadle.tracking.entities import LoggedDataset
@@ -89,6 +90,7 @@ def solo(solo_store, objects, tracking, tmp_path):
             artifacts=lambda: Artifacts(
                 store=solo_store,
                 objects=objects,
+                drafts=drafts_of(objects),
                 version_files=lambda version_id: made.version_by_id(version_id).files,
             ),
         ),

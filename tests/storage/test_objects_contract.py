@@ -7,14 +7,14 @@ import pytest
 from obstore.store import S3Store
 
 from treadle.storage.objects import FolderObjectStore
-from treadle.storage.stores import open_objects
-from treadle.testing.stores import ObjectStoreContract
+from treadle.storage.stores import drafts_of, open_objects
+from treadle.testing.stores import DraftsContract, ObjectStoreContract
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from treadle.storage.ports import ObjectStore
+    from treadle.storage.ports import Drafts, ObjectStore
 
 
 class TestFolder(ObjectStoreContract):
@@ -45,3 +45,23 @@ class TestS3(ObjectStoreContract):
             obstore.put(S3Store(bucket, prefix=prefix), f"{digest[:2]}/{digest}", data)
 
         return overwrite
+
+
+class TestFolderDrafts(DraftsContract):
+    @pytest.fixture
+    def objects(self, tmp_path: Path) -> FolderObjectStore:
+        return FolderObjectStore(tmp_path)
+
+    @pytest.fixture
+    def drafts(self, objects: FolderObjectStore) -> Drafts:
+        return drafts_of(objects)
+
+
+class TestS3Drafts(DraftsContract):
+    @pytest.fixture
+    def objects(self, s3_url: str) -> ObjectStore:
+        return open_objects(s3_url)
+
+    @pytest.fixture
+    def drafts(self, objects: ObjectStore) -> Drafts:
+        return drafts_of(objects)

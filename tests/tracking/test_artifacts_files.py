@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from treadle.data.entities import FileEntry
 from treadle.kernel.clock import DAY_US
-from treadle.kernel.errors import Conflict, Corrupt, InvalidInput, NotFound
+from treadle.kernel.errors import Conflict, Corrupt, InvalidInput, NotFound, Unavailable
 from treadle.storage.objects import put_bytes
 from treadle.storage.ports import Span
+from treadle.storage.stores import drafts_of
 from treadle.tracking.artifacts import Artifacts, Entry
 from treadle.tracking.artifacts_paths import LOOSE, Owner, Place
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from treadle.kernel.clock import FrozenClock
     from treadle.storage.metadata import SqlMetadataStore
     from treadle.storage.objects import FolderObjectStore
+    from treadle.storage.ports import Piece
     from treadle.tracking.service import Tracking
 
 SIGNED = "018f0000000000000000000000000001"
@@ -34,7 +44,9 @@ def artifacts(store: SqlMetadataStore, objects: FolderObjectStore) -> Artifacts:
             raise NotFound("model version", version_id)
         return files
 
-    return Artifacts(store=store, objects=objects, version_files=files_of)
+    return Artifacts(
+        store=store, objects=objects, drafts=drafts_of(objects), version_files=files_of
+    )
 
 
 @pytest.fixture
@@ -49,6 +61,13 @@ def put(artifacts: Artifacts, place: Place, data: bytes = b"x") -> None:
 def read(artifacts: Artifacts, place: Place) -> bytes:
     with artifacts.open(place) as stream:
         return stream.read()
+
+
+def put_part(
+    artifacts: Artifacts, upload_id: str, number: int, data: bytes, *, is_announced: bool = True
+) -> Piece:
+    size = len(data) if is_announced else None
+    return artifacts.put_part(upload_id, number, io.BytesIO(data), size_bytes=size)
 
 
 class BreaksOff(io.BytesIO):
@@ -250,7 +269,7 @@ def test_parts_in_any_order_become_the_file_and_leave_nothing_else(
     pieces = {3: b"tail", 1: b"a" * 1_500_000, 2: b"b" * 1_500_000}
     came = {n: artifacts.put_part(upload.id, n, io.BytesIO(data)) for n, data in pieces.items()}
 
-    artifacts.complete_upload(upload.id, digests=[came[n].digest for n in (1, 2, 3)])
+    artifacts.complete_upload(upload.id, tokens=[came[n].token for n in (1, 2, 3)])
 
     assert read(artifacts, place) == pieces[1] + pieces[2] + pieces[3]
     assert len(list(objects.iterate())) == before + 1
@@ -258,12 +277,129 @@ def test_parts_in_any_order_become_the_file_and_leave_nothing_else(
         artifacts.find_upload(upload.id)
 
 
+def test_parts_of_one_size_are_written_once_where_they_lie(
+    artifacts: Artifacts, objects: FolderObjectStore, run_id: str
+) -> None:
+    place = artifacts.of_run(run_id, "big.bin")
+    upload = artifacts.begin_upload(place, parts=3)
+    pieces = {2: b"b" * 1_500_000, 3: b"tail", 1: b"a" * 1_500_000}
+    came = {n: put_part(artifacts, upload.id, n, data) for n, data in pieces.items()}
+    (draft,) = (objects.drafts / upload.id).iterdir()
+    written = draft.stat().st_ino
+
+    artifacts.complete_upload(upload.id, tokens=[came[n].token for n in (1, 2, 3)])
+
+    file = artifacts.find(place)
+    assert read(artifacts, place) == pieces[1] + pieces[2] + pieces[3]
+    assert (objects.drafts.parent / file.digest[:2] / file.digest).stat().st_ino == written
+    assert list(objects.drafts.iterdir()) == []
+
+
+@given(
+    each=st.integers(1, 50),
+    count=st.integers(1, 6),
+    last=st.integers(0, 60),
+    again=st.lists(st.integers(1, 6), max_size=4),
+    order=st.randoms(use_true_random=False),
+    announced=st.booleans(),
+)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_parts_of_any_sizes_in_any_order_sent_again_or_not_become_the_file(
+    artifacts: Artifacts, run_id: str, each, count, last, again, order, announced
+) -> None:
+    place = artifacts.of_run(run_id, "any.bin")
+    upload = artifacts.begin_upload(place, parts=count)
+    sizes = dict.fromkeys(range(1, count), each) | {count: last}
+    sent = [*sizes, *(n for n in again if n in sizes)]
+    order.shuffle(sent)
+    whole: dict[int, bytes] = {}
+    came: dict[int, Piece] = {}
+    for number in sent:
+        whole[number] = order.randbytes(sizes[number])
+        came[number] = put_part(artifacts, upload.id, number, whole[number], is_announced=announced)
+
+    artifacts.complete_upload(upload.id, tokens=[came[n].token for n in sorted(came)])
+
+    assert read(artifacts, place) == b"".join(whole[n] for n in sorted(whole))
+
+
+def test_a_part_that_broke_off_is_sent_again(
+    artifacts: Artifacts, objects: FolderObjectStore, run_id: str
+) -> None:
+    place = artifacts.of_run(run_id, "big.bin")
+    upload = artifacts.begin_upload(place, parts=2)
+    first = put_part(artifacts, upload.id, 1, b"first")
+    with pytest.raises((ConnectionResetError, Unavailable)):
+        artifacts.put_part(upload.id, 2, BreaksOff(b"sec"), size_bytes=4)
+
+    second = put_part(artifacts, upload.id, 2, b"2nd")
+    artifacts.complete_upload(upload.id, tokens=[first.token, second.token])
+
+    assert read(artifacts, place) == b"first2nd"
+    assert list(objects.drafts.iterdir()) == []
+
+
+def test_a_part_that_is_overtaken_by_itself_does_not_count(
+    artifacts: Artifacts, run_id: str
+) -> None:
+    place = artifacts.of_run(run_id, "big.bin")
+    upload = artifacts.begin_upload(place, parts=1)
+    overtaking: list[Piece] = []
+
+    class Overtaken(io.BytesIO):
+        """A body that comes so slowly that its client sends it again."""
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            if not overtaking:
+                overtaking.append(put_part(artifacts, upload.id, 1, b"again"))
+            return super().read(size)
+
+    with pytest.raises(Conflict, match="came again"):
+        artifacts.put_part(upload.id, 1, Overtaken(b"first"), size_bytes=5)
+    artifacts.complete_upload(upload.id, tokens=[overtaking[0].token])
+
+    assert read(artifacts, place) == b"again"
+
+
+def test_what_a_killed_process_began_is_swept_once_it_is_a_day_old(
+    artifacts: Artifacts, objects: FolderObjectStore, tmp_path: Path
+) -> None:
+    program = """
+import io, os, pathlib, signal, sys
+from treadle.storage.objects import FolderObjectStore
+from treadle.storage.ports import Span
+from treadle.storage.stores import drafts_of
+
+class Killed(io.BytesIO):
+    def read(self, size=-1, /):
+        return super().read(3) or os.kill(os.getpid(), signal.SIGKILL)
+
+objects = FolderObjectStore(pathlib.Path(sys.argv[1]))
+if sys.argv[2] == "whole":
+    objects.put(Killed(b"whole"))
+drafts_of(objects).write("upload", Killed(b"part"), span=Span(0, 9))
+"""
+    folder = tmp_path / "objects"
+    for what in ("whole", "part"):
+        command = [sys.executable, "-c", program, str(folder), what]
+        assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    left = sorted(objects.drafts.iterdir())
+
+    young = artifacts.sweep_drafts()
+    for path in [*left, *objects.drafts.glob("*/*")]:
+        os.utime(path, (1, 1))
+    old = artifacts.sweep_drafts()
+
+    assert (len(left), young, old) == (2, 0, 2)
+    assert list(objects.drafts.iterdir()) == []
+
+
 def test_an_upload_that_lacks_a_part_is_not_completed(artifacts: Artifacts, run_id: str) -> None:
     upload = artifacts.begin_upload(artifacts.of_run(run_id, "big.bin"), parts=2)
     part = artifacts.put_part(upload.id, 1, io.BytesIO(b"first"))
 
     with pytest.raises(Conflict, match="1 of 2 parts"):
-        artifacts.complete_upload(upload.id, digests=[part.digest])
+        artifacts.complete_upload(upload.id, tokens=[part.token])
 
 
 def test_a_part_sent_again_takes_the_place_of_the_first(
@@ -274,7 +410,7 @@ def test_a_part_sent_again_takes_the_place_of_the_first(
     artifacts.put_part(upload.id, 1, io.BytesIO(b"torn"))
     again = artifacts.put_part(upload.id, 1, io.BytesIO(b"whole"))
 
-    artifacts.complete_upload(upload.id, digests=[again.digest])
+    artifacts.complete_upload(upload.id, tokens=[again.token])
 
     assert read(artifacts, place) == b"whole"
 
@@ -295,16 +431,14 @@ def test_an_aborted_or_forgotten_upload_leaves_nothing(
     assert set(objects.iterate()) == before
 
 
-def test_reachable_is_what_an_owner_or_an_upload_needs(
+def test_reachable_is_what_an_owner_needs(
     artifacts: Artifacts, objects: FolderObjectStore, run_id: str
 ) -> None:
     put(artifacts, artifacts.of_run(run_id, "a"), b"of a run")
     put(artifacts, Place(LOOSE, "b"), b"loose")
-    upload = artifacts.begin_upload(artifacts.of_run(run_id, "c"), parts=1)
-    part = artifacts.put_part(upload.id, 1, io.BytesIO(b"part"))
     orphan = put_bytes(objects, b"orphan")
 
     found = artifacts.reachable()
 
-    assert {part.digest, artifacts.find(Place(LOOSE, "b")).digest} <= found
+    assert artifacts.find(Place(LOOSE, "b")).digest in found
     assert orphan.digest not in found

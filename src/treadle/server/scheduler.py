@@ -23,6 +23,7 @@ REQUEUE_S = 5.0
 LOOP_S = 30.0
 SEAL_S = 60.0
 WEBHOOKS_S = 2.0
+SWEEP_S = 3600.0
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -105,6 +106,7 @@ class Scheduler:
             Duty(name="seal", every_s=SEAL_S, do=app.log.seal, shared=True),
             # Each webhook is claimed by who tells it.
             Duty(name="webhooks", every_s=WEBHOOKS_S, do=self._send_courier),
+            Duty(name="sweep", every_s=SWEEP_S, do=app.artifacts.sweep_drafts, shared=True),
         )
         if app.replays:  # who plays the past also moves its loops, at its own pace
             return duties

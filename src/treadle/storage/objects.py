@@ -28,15 +28,20 @@ class FolderObjectStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._drafts = folder / "drafts"
-        with _explained(folder):
+        with explained(folder):
             self._drafts.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def drafts(self) -> Path:
+        """Where files lie that are not objects yet, on the same disk."""
+        return self._drafts
 
     def put(self, stream: BinaryIO) -> ObjectInfo:
         """Store all bytes of a stream and return their digest and size."""
-        with _explained(self._folder):
+        with explained(self._folder):
             draft, info = spool(stream, folder=self._drafts)
             try:
-                self._adopt(draft, info)
+                self.adopt(draft, info)
             finally:
                 draft.unlink(missing_ok=True)
         return info
@@ -76,11 +81,8 @@ class FolderObjectStore:
         """Return None: a folder has no URLs that expire."""
         return None
 
-    def _path(self, digest: str) -> Path:
-        check_digest(digest)
-        return self._folder / digest[:2] / digest
-
-    def _adopt(self, draft: Path, info: ObjectInfo) -> None:
+    def adopt(self, draft: Path, info: ObjectInfo) -> None:
+        """Make an object of a synced file among the drafts; one that is there already stays."""
         target = self._path(info.digest)
         if target.exists():
             return
@@ -89,6 +91,10 @@ class FolderObjectStore:
             sync_folder(self._folder)
         draft.replace(target)
         sync_folder(target.parent)
+
+    def _path(self, digest: str) -> Path:
+        check_digest(digest)
+        return self._folder / digest[:2] / digest
 
 
 class PartOfFile(io.RawIOBase):
@@ -236,18 +242,9 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _compare(found: str, digest: str) -> None:
-    if found != digest:
-        raise Corrupt(
-            f"Object {digest[:12]}… is damaged: its bytes now have digest {found[:12]}….",
-            hint="Restore it from a copy; everything that uses it is named by treadle trace.",
-            digest=digest,
-            found=found,
-        )
-
-
 @contextlib.contextmanager
-def _explained(folder: Path) -> Iterator[None]:
+def explained(folder: Path) -> Iterator[None]:
+    """Say what a disk refused as an error that tells what to do."""
     try:
         yield
     except OSError as error:
@@ -258,3 +255,13 @@ def _explained(folder: Path) -> Iterator[None]:
             if full
             else "Check that the folder can be written.",
         ) from error
+
+
+def _compare(found: str, digest: str) -> None:
+    if found != digest:
+        raise Corrupt(
+            f"Object {digest[:12]}… is damaged: its bytes now have digest {found[:12]}….",
+            hint="Restore it from a copy; everything that uses it is named by treadle trace.",
+            digest=digest,
+            found=found,
+        )

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-import uuid
+import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import urlsplit
 
 from blake3 import blake3
 
-from treadle.kernel.digests import CHUNK_BYTES, digest_bytes
-from treadle.kernel.errors import MissingExtra, NotFound, Unavailable
+from treadle.kernel.digests import CHUNK_BYTES
+from treadle.kernel.errors import InvalidInput, MissingExtra, NotFound, Unavailable
+from treadle.kernel.ids import new_id
 from treadle.storage.objects import check_digest, stream_of, verified
-from treadle.storage.ports import ObjectInfo, Span
+from treadle.storage.ports import ObjectInfo, Piece, Span
 
 try:
     import obstore
@@ -24,13 +25,13 @@ except ModuleNotFoundError as missing:
     raise MissingExtra("obstore", extra="cloud") from missing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 DRAFTS = "drafts"
 PIECE_BYTES = 8 << 20
 READ_BYTES = 4 << 20
-COPY_MOST_BYTES = 5 << 30
-"""What S3 copies in one request."""
+SENDERS = 2
+"""How many objects go up at once: each holds a few pieces in memory."""
 
 
 class CloudObjectStore:
@@ -43,27 +44,19 @@ class CloudObjectStore:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self._where = url
+        self._senders = threading.BoundedSemaphore(SENDERS)
         self._store = S3Store(parts.netloc, prefix=parts.path.strip("/") or None)
 
     def put(self, stream: BinaryIO) -> ObjectInfo:
-        """Store all bytes of a stream and return their digest and size."""
-        start = _start_of(stream)
-        if len(start) < PIECE_BYTES:
-            info = ObjectInfo(digest_bytes(start), len(start))
+        """Store all bytes of a stream and return their digest and size.
+
+        They wait in a temporary file until their name is known and a sender is free: a client that
+        is slow, and many at once, hold a disk's room and not memory.
+        """
+        with _spooled(stream) as (file, info):
             if self.stat(info.digest) is None:
-                self._upload(self._key(info.digest), start)
-            return info
-        # Its name is known only at its end: it goes up in pieces under another, and is moved there.
-        draft = f"{DRAFTS}/{uuid.uuid4().hex}"
-        tally = _Tally(start, stream)
-        try:
-            self._send(draft, tally.blocks())
-            if self.stat(tally.info.digest) is None:
-                self._adopt(draft, tally.info)
-        finally:
-            with self._explained(), contextlib.suppress(FileNotFoundError):
-                obstore.delete(self._store, draft)
-        return tally.info
+                self._send(self._key(info.digest), file, info.size_bytes)
+        return info
 
     def open(self, digest: str, *, span: Span | None = None) -> BinaryIO:
         """Open an object to read. Raises NotFound when it is gone, Corrupt when damaged."""
@@ -110,32 +103,43 @@ class CloudObjectStore:
         key = self._key(digest)
         return str(obstore.sign(self._store, "GET", key, timedelta(seconds=seconds)))
 
-    def _upload(self, key: str, data: bytes) -> None:
-        with self._explained(), self._in_bucket():
-            obstore.put(self._store, key, data)
+    def put_draft(self, name: str, stream: BinaryIO) -> int:
+        """Store a stream under a name among the drafts; return its size."""
+        with _spooled(stream) as (file, info):
+            self._send(f"{DRAFTS}/{name}", file, info.size_bytes)
+        return info.size_bytes
 
-    def _send(self, key: str, blocks: Iterator[bytes]) -> None:
-        # Block by block from here: what obstore would draw itself could not ask it for more.
-        with self._explained(), self._in_bucket():
+    def read_draft(self, name: str, size: int) -> Iterator[bytes]:
+        """Yield a draft piece by piece. Raises NotFound when it is gone."""
+        try:
+            yield from self._pieces(f"{DRAFTS}/{name}", Span(0, size), READ_BYTES)
+        except FileNotFoundError as error:
+            raise NotFound("draft", name, hint="Begin the upload again.") from error
+
+    def remove_draft(self, name: str) -> None:
+        """Remove one of the drafts; does nothing when it is not there."""
+        with self._explained(), contextlib.suppress(FileNotFoundError):
+            obstore.delete(self._store, f"{DRAFTS}/{name}")
+
+    def drafts(self, folder: str = "") -> Iterator[tuple[str, int]]:
+        """Yield the names of the drafts in a folder of theirs, and when each was written."""
+        with self._explained(), contextlib.suppress(FileNotFoundError):
+            for page in obstore.list(self._store, f"{DRAFTS}/{folder}".rstrip("/")):
+                for item in page:
+                    at = int(item["last_modified"].timestamp() * 1_000_000)
+                    yield item["path"].removeprefix(f"{DRAFTS}/"), at
+
+    def _send(self, key: str, file: BinaryIO, size: int) -> None:
+        with self._senders, self._explained(), self._in_bucket():
+            if size < PIECE_BYTES:
+                obstore.put(self._store, key, file.read())
+                return
             writer = obstore.open_writer(
                 self._store, key, buffer_size=PIECE_BYTES, max_concurrency=2
             )
-            try:
-                for block in blocks:
-                    writer.write(block)
-            except BaseException:
-                if key.startswith(f"{DRAFTS}/"):
-                    writer.close()  # it is removed next: pieces of no object would stay unseen
-                raise
-            writer.close()
-
-    def _adopt(self, draft: str, info: ObjectInfo) -> None:
-        key = self._key(info.digest)
-        if info.size_bytes <= COPY_MOST_BYTES:
-            with self._explained():
-                obstore.copy(self._store, draft, key)
-        else:
-            self._send(key, self._pieces(draft, Span(0, info.size_bytes), READ_BYTES))
+            while block := file.read(CHUNK_BYTES):
+                writer.write(block)
+            writer.close()  # only now is there an object: what breaks off before leaves none
 
     @contextlib.contextmanager
     def _in_bucket(self) -> Iterator[None]:
@@ -179,32 +183,58 @@ class CloudObjectStore:
             ) from error
 
 
-class _Tally:
-    """What goes by, digested and counted on its way."""
+class CloudDrafts:
+    """The pieces of a draft as objects beside the others: the bucket moves none in place.
 
-    def __init__(self, start: bytes, stream: BinaryIO) -> None:
-        self._start = start
-        self._stream = stream
-        self._hasher = blake3()
-        self._size = 0
+    Any control process may take any piece, and any may join them.
+    """
 
-    @property
-    def info(self) -> ObjectInfo:
-        return ObjectInfo(self._hasher.hexdigest(), self._size)
+    def __init__(self, objects: CloudObjectStore) -> None:
+        self._objects = objects
 
-    def blocks(self) -> Iterator[bytes]:
-        block, self._start = self._start, b""
-        while block:
-            self._hasher.update(block)
-            self._size += len(block)
-            yield block
-            block = self._stream.read(CHUNK_BYTES)
+    def write(self, draft: str, stream: BinaryIO, *, span: Span | None = None) -> Piece:
+        """Write a piece. Raises InvalidInput when it does not fill its span."""
+        token = new_id()
+        size = self._objects.put_draft(f"{draft}/{token}", stream)
+        start = span.start if span else None
+        if span and size != span.stop - span.start:
+            self._objects.remove_draft(f"{draft}/{token}")
+            raise InvalidInput(f"The part is not of the {span.stop - span.start} bytes announced.")
+        return Piece(token=token, size_bytes=size, start=start)
+
+    def remove(self, draft: str, piece: Piece) -> None:
+        """Remove a piece; does nothing when it is not there."""
+        self._objects.remove_draft(f"{draft}/{piece.token}")
+
+    def join(self, draft: str, pieces: Sequence[Piece]) -> ObjectInfo:
+        """Make an object of pieces in the order of the whole. Raises NotFound when one is gone."""
+
+        def blocks() -> Iterator[bytes]:
+            for piece in pieces:
+                yield from self._objects.read_draft(f"{draft}/{piece.token}", piece.size_bytes)
+
+        return self._objects.put(stream_of(blocks()))
+
+    def drop(self, draft: str) -> None:
+        """Forget a draft with all its pieces; does nothing when there is none."""
+        for name, _ in tuple(self._objects.drafts(draft)):
+            self._objects.remove_draft(name)
+
+    def sweep(self, *, before: int) -> int:
+        """Remove what nobody has written to since an instant; return how many drafts that were."""
+        stale = [name for name, at in self._objects.drafts() if at < before]
+        for name in stale:
+            self._objects.remove_draft(name)
+        return len(stale)
 
 
-def _start_of(stream: BinaryIO) -> bytes:
-    parts: list[bytes] = []
-    left = PIECE_BYTES
-    while left and (block := stream.read(left)):
-        parts.append(block)
-        left -= len(block)
-    return b"".join(parts)
+@contextlib.contextmanager
+def _spooled(stream: BinaryIO) -> Iterator[tuple[BinaryIO, ObjectInfo]]:
+    with tempfile.SpooledTemporaryFile(max_size=CHUNK_BYTES, prefix="treadle-") as file:
+        hasher = blake3()
+        while block := stream.read(CHUNK_BYTES):
+            hasher.update(block)
+            file.write(block)
+        info = ObjectInfo(hasher.hexdigest(), file.tell())
+        file.seek(0)
+        yield cast("BinaryIO", file), info

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
     from typing import BinaryIO
 
@@ -96,4 +96,44 @@ class ObjectStore(Protocol):
 
     def presign(self, digest: str, *, seconds: int) -> str | None:
         """Return a URL that reads the object for a while, or None where there is no such thing."""
+        ...
+
+
+class Piece(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a draft that is written; `start` is its place in the whole, None apart from it."""
+
+    token: str
+    size_bytes: int
+    start: int | None = None
+
+
+class Drafts(Protocol):
+    """Objects on their way, in pieces that come in any order and at once.
+
+    **Places**: a piece with a span is written where it will lie, so that no byte is moved when the
+    draft is whole; each span is given out once, by the caller. **Durability**: what `write` has
+    returned survives `kill -9` and a loss of power. **Memory**: no piece is ever held whole.
+    """
+
+    def write(self, draft: str, stream: BinaryIO, *, span: Span | None = None) -> Piece:
+        """Write a piece, in its place or apart. Raises InvalidInput when it does not fill its span.
+
+        What breaks off leaves nothing that counts.
+        """
+        ...
+
+    def remove(self, draft: str, piece: Piece) -> None:
+        """Remove a piece that lies apart; does nothing when it is not there."""
+        ...
+
+    def join(self, draft: str, pieces: Sequence[Piece]) -> ObjectInfo:
+        """Make an object of pieces in the order of the whole. Raises NotFound when one is gone."""
+        ...
+
+    def drop(self, draft: str) -> None:
+        """Forget a draft with all its pieces; does nothing when there is none."""
+        ...
+
+    def sweep(self, *, before: int) -> int:
+        """Remove what nobody has written to since an instant; return how many drafts that were."""
         ...

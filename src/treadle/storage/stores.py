@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from treadle.kernel.errors import InvalidInput
+from treadle.storage.drafts import FolderDrafts
 from treadle.storage.objects import FolderObjectStore
 
 if TYPE_CHECKING:
-    from treadle.storage.ports import ObjectStore
+    from treadle.storage.ports import Drafts, ObjectStore
 
 
 def open_objects(url: str) -> ObjectStore:
@@ -26,3 +27,15 @@ def open_objects(url: str) -> ObjectStore:
     raise InvalidInput(
         f"No object store for {url!r}.", hint="Use file:///FOLDER or s3://BUCKET/PREFIX."
     )
+
+
+def drafts_of(objects: ObjectStore) -> Drafts:
+    """Return where the objects of a store are put together of their pieces."""
+    if isinstance(objects, FolderObjectStore):
+        return FolderDrafts(objects)
+    # Only who uses a cloud store pays for its import, as above.
+    from treadle.storage import objects_cloud as cloud  # noqa: PLC0415 - an optional extra
+
+    if isinstance(objects, cloud.CloudObjectStore):
+        return cloud.CloudDrafts(objects)
+    raise InvalidInput(f"{type(objects).__name__} takes no files in parts.")

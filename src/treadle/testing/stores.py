@@ -1,15 +1,16 @@
-"""The contracts of MetadataStore and ObjectStore, as tests.
+"""The contracts of MetadataStore, ObjectStore and Drafts, as tests.
 
 Subclass one and supply the fixture `store` (migrated and empty) or `objects` (empty). For the
 metadata contract also supply `reopened`: a second store on the same database, as another process
 would open it. For the object contract supply `damage`: a callable that changes the stored bytes of
-a digest behind the store's back.
+a digest behind the store's back. For that of drafts supply `objects` and `drafts`.
 """
 
 from __future__ import annotations
 
 import io
 import threading
+import time
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
@@ -27,7 +28,7 @@ from treadle.storage.ports import Span
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from treadle.storage.ports import MetadataStore, ObjectStore
+    from treadle.storage.ports import Drafts, MetadataStore, ObjectStore
 
 LARGE = (1 << 20) + 17
 """More than one read's worth of bytes."""
@@ -370,11 +371,79 @@ class ObjectStoreContract:
         assert link is None or kept.digest in link
 
 
+class DraftsContract:
+    """What every Drafts promises; `drafts` are those of `objects`."""
+
+    @pytest.mark.parametrize("placed", ["all", "some", "none"])
+    def test_pieces_in_any_order_become_the_object(
+        self, drafts: Drafts, objects: ObjectStore, placed: str
+    ) -> None:
+        data = [b"a" * LARGE, b"b" * LARGE, b"tail"]
+        spans = [Span(n * LARGE, n * LARGE + len(piece)) for n, piece in enumerate(data)]
+        given = {"all": {0, 1, 2}, "some": {0, 2}, "none": set()}[placed]
+        pieces = {
+            n: drafts.write("d", Trickle(data[n], 70_001), span=spans[n] if n in given else None)
+            for n in (2, 0, 1)
+        }
+
+        kept = drafts.join("d", [pieces[n] for n in range(3)])
+        drafts.drop("d")
+
+        assert kept.digest == digest_bytes(b"".join(data))
+        assert read_bytes(objects, kept.digest) == b"".join(data)
+        assert list(objects.iterate()) == [kept]
+
+    def test_nothing_is_a_piece_too(self, drafts: Drafts, objects: ObjectStore) -> None:
+        piece = drafts.write("d", io.BytesIO(b""))
+
+        assert read_bytes(objects, drafts.join("d", [piece]).digest) == b""
+
+    @pytest.mark.parametrize("data", [b"short", b"much too long"])
+    def test_a_piece_fills_its_span(self, drafts: Drafts, data: bytes) -> None:
+        with pytest.raises(InvalidInput, match="7 bytes"):
+            drafts.write("d", io.BytesIO(data), span=Span(0, 7))
+
+    def test_a_piece_that_breaks_is_no_piece(self, drafts: Drafts, objects: ObjectStore) -> None:
+        with pytest.raises((OSError, TreadleError)):
+            drafts.write("d", Broken(b"half of it"))
+
+        assert list(objects.iterate()) == []
+
+    def test_what_is_dropped_or_removed_is_gone(self, drafts: Drafts) -> None:
+        dropped, removed = (drafts.write(name, io.BytesIO(b"x")) for name in ("d", "e"))
+        drafts.drop("d")
+        drafts.drop("never there")
+        drafts.remove("e", removed)
+        drafts.remove("e", removed)
+
+        with pytest.raises(NotFound, match="draft"):
+            drafts.join("d", [dropped])
+        with pytest.raises(NotFound, match="draft"):
+            drafts.join("e", [removed])
+
+    def test_only_what_nobody_writes_to_is_swept(self, drafts: Drafts) -> None:
+        piece = drafts.write("d", io.BytesIO(b"still coming"))
+        soon = time.time_ns() // 1000 + 3_600_000_000
+
+        young = drafts.sweep(before=soon - 7_200_000_000)
+        kept = drafts.join("d", [piece])
+        old = drafts.sweep(before=soon)
+
+        assert (young, old) == (0, 1)
+        assert kept.size_bytes == len(b"still coming")
+        with pytest.raises(NotFound, match="draft"):
+            drafts.join("d", [piece])
+
+
 class Trickle(io.BytesIO):
-    """A stream that gives three bytes at a time, as a socket may."""
+    """A stream that gives a few bytes at a time, as a socket may."""
+
+    def __init__(self, data: bytes, most: int = 3) -> None:
+        super().__init__(data)
+        self._most = most
 
     def read(self, size: int | None = -1, /) -> bytes:
-        return super().read(3 if size is None or size < 0 else min(3, size))
+        return super().read(self._most if size is None or size < 0 else min(self._most, size))
 
 
 class Broken(io.BytesIO):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
@@ -13,18 +14,18 @@ from treadle.storage.ports import ObjectInfo, Span
 from treadle.tracking import artifacts_paths as paths
 from treadle.tracking import artifacts_store as store
 from treadle.tracking.artifacts_paths import LOOSE, Owner, Place
-from treadle.tracking.artifacts_store import Part, Upload
-from treadle.tracking.artifacts_uploads import PART_HEAD_BYTES, headed, joined
+from treadle.tracking.artifacts_store import Upload
+from treadle.tracking.artifacts_uploads import place_of_part
 from treadle.tracking.entities import Artifact
 from treadle.tracking.facts import ArtifactLogged, ArtifactsDeleted, ArtifactStored
 from treadle.tracking.rules import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
 
     from treadle.data.entities import FileEntry
     from treadle.storage.events import Fact
-    from treadle.storage.ports import MetadataStore, ObjectStore
+    from treadle.storage.ports import Drafts, MetadataStore, ObjectStore, Piece
     from treadle.storage.transaction import Transaction
 
 PARTS_MOST = 10_000
@@ -54,10 +55,12 @@ class Artifacts:
         *,
         store: MetadataStore,
         objects: ObjectStore,
+        drafts: Drafts,
         version_files: Callable[[str], Iterable[FileEntry]],
     ) -> None:
         self._store = store
         self._objects = objects
+        self._drafts = drafts
         self._version_files = version_files
 
     def resolve(self, uri: str) -> Place:
@@ -183,38 +186,38 @@ class Artifacts:
             store.add_upload(tx, upload)
         return upload
 
-    def put_part(self, upload_id: str, number: int, stream: BinaryIO) -> Part:
-        """Store a part; the same number again takes its place."""
-        with self._store.read() as tx:
-            upload = _upload(tx, upload_id)
-        if not 1 <= number <= upload.parts:
-            raise InvalidInput(f"Part {number} of an upload of {upload.parts} parts cannot be.")
-        # With its own head no part is the same object as anything else, so that it can go at once.
-        info = self._objects.put(headed(stream))
-        part = Part(number=number, digest=info.digest, size_bytes=info.size_bytes)
-        try:
-            with self._store.write() as tx:
-                _upload(tx, upload_id, lock=True)
-                before = store.put_part(tx, upload_id, part)
-        except NotFound:  # it ended while the part came
-            self._objects.delete(info.digest)
-            raise
-        if before is not None:
-            self._objects.delete(before)
-        return part
+    def put_part(
+        self, upload_id: str, number: int, stream: BinaryIO, *, size_bytes: int | None = None
+    ) -> Piece:
+        """Store a part; the same number again takes its place.
 
-    def complete_upload(self, upload_id: str, *, digests: Sequence[str]) -> Artifact:
+        One whose size is known before it comes is written where it will lie in the file.
+        """
+        with self._store.write() as tx:
+            upload = _upload(tx, upload_id, lock=True)
+            if not 1 <= number <= upload.parts:
+                raise InvalidInput(f"Part {number} of an upload of {upload.parts} parts cannot be.")
+            span = place_of_part(tx, upload, number, size=size_bytes)
+        try:
+            piece = self._drafts.write(upload_id, stream, span=span)
+            self._keep_part(upload_id, number, piece)
+        except BaseException:
+            self._forget_part(upload_id, number, is_placed=span is not None)
+            raise
+        return piece
+
+    def complete_upload(self, upload_id: str, *, tokens: Sequence[str]) -> Artifact:
         """Join the parts to the file, if they are the ones that came. Raises Conflict if not."""
         with self._store.read() as tx:
             upload, parts = _upload(tx, upload_id), store.parts_of(tx, upload_id)
-        if [part.digest for part in parts] != list(digests) or len(parts) != upload.parts:
+        if [part.token for part in parts] != list(tokens) or len(parts) != upload.parts:
             raise Conflict(
                 f"Upload {upload_id} has {len(parts)} of {upload.parts} parts, "
                 "and not those that were named.",
                 hint="Send what is missing, or begin again.",
                 upload=upload_id,
             )
-        info = self._objects.put(joined(self._part_blocks(part) for part in parts))
+        info = self._drafts.join(upload_id, parts)
         kept = self._keep(Place(Owner(upload.owner_kind, upload.owner_id), upload.path), info)  # type: ignore[arg-type] # stored from one
         self.abort_upload(upload_id)
         return kept
@@ -222,10 +225,8 @@ class Artifacts:
     def abort_upload(self, upload_id: str) -> None:
         """Forget an upload with all its parts; does nothing when there is none."""
         with self._store.write() as tx:
-            parts = store.parts_of(tx, upload_id)
             store.remove_upload(tx, upload_id)
-        for part in parts:
-            self._objects.delete(part.digest)
+        self._drafts.drop(upload_id)
 
     def find_upload(self, upload_id: str) -> Upload:
         """Return an upload that has begun. Raises NotFound."""
@@ -240,8 +241,14 @@ class Artifacts:
             self.abort_upload(upload_id)
         return len(stale)
 
+    def sweep_drafts(self) -> int:
+        """Remove what a process that was killed had begun to write, once it is a day old."""
+        self.sweep_uploads()
+        # By the disk's own clock, which a replay of the past does not set.
+        return self._drafts.sweep(before=time.time_ns() // 1000 - UPLOAD_LASTS_US)
+
     def reachable(self) -> set[str]:
-        """Return the digests that a run, a logged model, a loose file or an upload still needs.
+        """Return the digests that a run, a logged model or a loose file still needs.
 
         Those of datasets, model versions, pipelines and endpoints are their nouns' to name.
         """
@@ -277,9 +284,22 @@ class Artifacts:
             tx.emit(_logged(place.owner, file))
         return file
 
-    def _part_blocks(self, part: Part) -> Iterator[bytes]:
-        info = ObjectInfo(part.digest, part.size_bytes)
-        return blocks_of(self._objects, info, skip=PART_HEAD_BYTES)
+    def _keep_part(self, upload_id: str, number: int, piece: Piece) -> None:
+        with self._store.write() as tx:
+            _upload(tx, upload_id, lock=True)
+            if piece.start is not None and not store.is_place_kept(tx, upload_id, number):
+                raise Conflict(f"Part {number} came again while it was written.", upload=upload_id)
+            before = store.put_part(tx, upload_id, number, piece)
+        if before is not None:
+            self._drafts.remove(upload_id, before)
+
+    def _forget_part(self, upload_id: str, number: int, *, is_placed: bool) -> None:
+        with self._store.write() as tx:
+            ended = store.find_upload(tx, upload_id) is None
+            if is_placed:
+                store.release_place(tx, upload_id, number)
+        if ended:
+            self._drafts.drop(upload_id)
 
 
 def _check_writable(place: Place) -> None:

@@ -20,16 +20,19 @@ from sqlalchemy import (
     table,
     true,
     union,
+    update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from treadle.storage.ports import Piece
 from treadle.storage.schema import Instant, metadata
 from treadle.tracking.entities import Artifact
 from treadle.tracking.store import run_artifacts, runs
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, Row
 
+    from treadle.storage.ports import Span
     from treadle.storage.transaction import Transaction
     from treadle.tracking.artifacts_paths import Owner
 
@@ -61,16 +64,19 @@ artifact_uploads = Table(
     Column("owner_id", Text, nullable=False),
     Column("path", Text, nullable=False),
     Column("parts", Integer, nullable=False),
+    # What each part but the last measures, as the first that came announced it.
+    Column("part_bytes", BigInteger),
     Column("begun_at", Instant, nullable=False, index=True),
 )
 
-# Each part is an object of its own, named by no artifact, until the upload is complete.
+# A part without a token has been given its place, and is being written there.
 artifact_parts = Table(
     "artifact_parts",
     metadata,
     Column("upload_id", Text, primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("digest", Text, nullable=False),
+    Column("token", Text),
+    Column("start", BigInteger),
     Column("size_bytes", BigInteger, nullable=False),
 )
 
@@ -84,14 +90,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     parts: int
     begun_at: int
-
-
-class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """A part that has come; `number` counts from 1."""
-
-    number: int
-    digest: str
-    size_bytes: int
+    part_bytes: int | None = None
 
 
 def has_run(tx: Transaction, run_id: str) -> bool:
@@ -170,25 +169,51 @@ def stale_uploads(tx: Transaction, *, before: int) -> list[str]:
     return list(tx.execute(query).scalars())
 
 
-def put_part(tx: Transaction, upload_id: str, part: Part) -> str | None:
-    """Keep a part; return the digest of the one it takes the place of."""
+def set_part_bytes(tx: Transaction, upload_id: str, size: int) -> None:
+    """Say what each part but the last measures."""
+    own = artifact_uploads.c.id == upload_id
+    tx.execute(update(artifact_uploads).where(own).values(part_bytes=size))
+
+
+def claim_place(tx: Transaction, upload_id: str, number: int, span: Span) -> bool:
+    """Give a part its place, unless it was given out before; say whether it was not."""
+    if tx.execute(select(artifact_parts.c.number).where(*_part(upload_id, number))).first():
+        return False
+    row = {"upload_id": upload_id, "number": number, "token": None}
+    sizes = {"start": span.start, "size_bytes": span.stop - span.start}
+    tx.execute(artifact_parts.insert(), [{**row, **sizes}])
+    return True
+
+
+def release_place(tx: Transaction, upload_id: str, number: int) -> None:
+    """Take back the place of a part that was not written to its end."""
+    unwritten = artifact_parts.c.token.is_(None)
+    tx.execute(delete(artifact_parts).where(*_part(upload_id, number), unwritten))
+
+
+def put_part(tx: Transaction, upload_id: str, number: int, piece: Piece) -> Piece | None:
+    """Keep a part; return the one it takes the place of."""
+    own = _part(upload_id, number)
     c = artifact_parts.c
-    same = (c.upload_id == upload_id, c.number == part.number)
-    before: str | None = tx.execute(select(c.digest).where(*same)).scalar()
-    tx.execute(delete(artifact_parts).where(*same))
-    row = {**msgspec.structs.asdict(part), "upload_id": upload_id}
+    before = tx.execute(select(c.token, c.start, c.size_bytes).where(*own)).first()
+    tx.execute(delete(artifact_parts).where(*own))
+    row = {**msgspec.structs.asdict(piece), "upload_id": upload_id, "number": number}
     tx.execute(artifact_parts.insert(), [row])
-    return before
+    return _piece(before) if before is not None and before.token is not None else None
 
 
-def parts_of(tx: Transaction, upload_id: str) -> list[Part]:
+def is_place_kept(tx: Transaction, upload_id: str, number: int) -> bool:
+    """Say whether a part that was given its place is still the one to be written there."""
+    waiting = (artifact_parts.c.token.is_(None), artifact_parts.c.start.is_not(None))
+    query = select(artifact_parts.c.number).where(*_part(upload_id, number), *waiting)
+    return tx.execute(query).first() is not None
+
+
+def parts_of(tx: Transaction, upload_id: str) -> list[Piece]:
     """Return the parts that have come, by number."""
     c = artifact_parts.c
-    query = select(c.number, c.digest, c.size_bytes).where(c.upload_id == upload_id)
-    return [
-        Part(number=row.number, digest=row.digest, size_bytes=row.size_bytes)
-        for row in tx.execute(query.order_by(c.number))
-    ]
+    query = select(c.token, c.start, c.size_bytes).where(c.upload_id == upload_id)
+    return [_piece(row) for row in tx.execute(query.where(c.token.is_not(None)).order_by(c.number))]
 
 
 def remove_upload(tx: Transaction, upload_id: str) -> None:
@@ -198,9 +223,17 @@ def remove_upload(tx: Transaction, upload_id: str) -> None:
 
 
 def reachable(tx: Transaction) -> set[str]:
-    """Return the digests of every file and every part of an upload."""
-    tables = (run_artifacts, logged_model_artifacts, loose_artifacts, artifact_parts)
+    """Return the digests of every file."""
+    tables = (run_artifacts, logged_model_artifacts, loose_artifacts)
     return set(tx.execute(union(*(select(one.c.digest) for one in tables))).scalars())
+
+
+def _part(upload_id: str, number: int) -> tuple[ColumnElement[bool], ...]:
+    return artifact_parts.c.upload_id == upload_id, artifact_parts.c.number == number
+
+
+def _piece(row: Row[Any]) -> Piece:
+    return Piece(token=row.token, size_bytes=row.size_bytes, start=row.start)
 
 
 def _rows(owner: Owner) -> tuple[Table, list[ColumnElement[bool]]]:

@@ -218,22 +218,26 @@ async def upload_part(request: Request) -> Response:
     """Store a part of an upload, as it comes in."""
     artifacts, names = app_of(request).artifacts, request.path_params
     number = int(names["number"]) if names["number"].isascii() and names["number"].isdigit() else 0
+    # The server holds a client to the length it announces.
+    told = request.headers.get("content-length", "")
+    size = int(told) if told.isascii() and told.isdigit() else None
     part = await received(
-        request, lambda stream: artifacts.put_part(names["upload"], number, stream)
+        request,
+        lambda stream: artifacts.put_part(names["upload"], number, stream, size_bytes=size),
     )
-    return Response(headers={"ETag": f'"{part.digest}"'})
+    return Response(headers={"ETag": f'"{part.token}"'})
 
 
 async def complete_upload(request: Request) -> Response:
     """Join the parts that are named to the file."""
     asked, place = await _asked(request, CompleteUpload)
     parts = sorted(asked.parts or (), key=lambda part: part.part_number)
-    digests = [(part.etag or "").strip('"') for part in parts]
+    tokens = [(part.etag or "").strip('"') for part in parts]
     artifacts = app_of(request).artifacts
 
     def complete() -> None:
         _check_same(artifacts.find_upload(asked.upload_id), place)
-        artifacts.complete_upload(asked.upload_id, digests=digests)
+        artifacts.complete_upload(asked.upload_id, tokens=tokens)
 
     await _in_thread(complete)
     return _json(DONE)
