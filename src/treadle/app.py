@@ -39,12 +39,13 @@ from treadle.tracking.views import Views
 from treadle.tuning.service import Tuning
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Sequence
     from pathlib import Path
     from types import TracebackType
 
     from treadle.monitoring.ports import Notifier
     from treadle.storage.ports import MetadataStore, ObjectStore
+    from treadle.storage.transaction import Transaction
 
 
 class App:
@@ -104,7 +105,7 @@ class App:
         return Tracking(
             store=self.store,
             objects=self.objects,
-            on_removal=lambda tx, ids: self.evaluation.forget_experiments(tx, ids),
+            on_removal=self._experiments_vanish,
         )
 
     @cached_property
@@ -207,6 +208,7 @@ class App:
             registry=self.registry,
             pipelines=self.pipelines,
             serving=self.serving,
+            evaluation=self.evaluation,
         )
 
     @cached_property
@@ -280,6 +282,10 @@ class App:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _experiments_vanish(self, tx: Transaction, experiment_ids: Sequence[str]) -> None:
+        """Take experiments that are removed for good off the lists of other nouns."""
+        self.evaluation.forget_experiments(tx, experiment_ids)
 
     def _needed_by(self, model: str, number: int | None) -> str:
         """Say what still needs a model version, or any version of a model."""

@@ -291,7 +291,12 @@ def test_the_lineage_of_such_a_version_reaches_its_run(solo, tracking, run):
     tracking.log_input(run.id, kind="file", ref="rows.csv", digest="d" * 64)
     solo.create_version("late", source=f"runs:/{run.id}/model", run_id=run.id)
     lineage = Lineage(
-        data=None, tracking=tracking, registry=solo, pipelines=_NoPipelines(), serving=None
+        data=None,
+        tracking=tracking,
+        registry=solo,
+        pipelines=_NoPipelines(),
+        serving=None,
+        evaluation=None,
     )
 
     tracking.log_datasets(run.id, [LoggedDataset(name="rows", digest="abc", source="s3://b/rows")])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from treadle.kernel.list_fields import ListField, ListFields
 
-_TAG = ListField("tag", orders=False)
+_TAG = ListField("tag")
 
 EVALUATIONS = ListFields(
     noun="evaluation datasets",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,12 +11,12 @@ from treadle.evaluation.entities import EvaluationRecord
 from treadle.evaluation.rules import (
     FIELDS_MOST,
     RECORD_MOST_BYTES,
-    check_text,
     json_text,
     kind_of,
 )
 from treadle.kernel.errors import InvalidInput
 from treadle.kernel.ids import new_id
+from treadle.tracking.rules import check_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,7 +50,7 @@ class Merging(msgspec.Struct, kw_only=True):
 
 def input_hash(inputs: Mapping[str, Any]) -> str:
     """Return what tells inputs apart, as the genuine server computes it."""
-    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json_text(inputs, sort_keys=True).encode()).hexdigest()
 
 
 def dataset_digest(name: str, at: int) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
@@ -109,19 +109,19 @@ def source_of(given: object, *, at: int) -> RecordSource:
             f"Valid source types: {valid}"
         )
     data = _object(found.get("source_data") or {}, "source_data", at=at)
-    source = RecordSource(type=cast("SourceType", kind), data=data)
+    source = RecordSource(type=kind, data=data)
     if source.id is not None:
         check_text(source.id, what=f"The source of record {at}")
     return source
 
 
-def json_text(value: Any) -> str:
+def json_text(value: Any, *, sort_keys: bool = False) -> str:
     """Return a value as JSON in its own order, in ASCII, so that every store can hold it.
 
     Raises InvalidInput for what is no JSON. NaN is, as Python and MLflow's clients have it.
     """
     try:
-        return json.dumps(value)
+        return json.dumps(value, sort_keys=sort_keys)
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInput(
             f"A record cannot be written as JSON: {error}.",
@@ -160,8 +160,10 @@ def _wrong(at: int, what: str, hint: str) -> InvalidInput:
 
 def _key(key: object) -> str:
     text = check_text(str(key), what="The key of a tag")
-    if not 1 <= len(text) <= TAG_KEY_LENGTH:
-        raise InvalidInput(f"{shown(text)} cannot be a tag.", hint=f"At most {TAG_KEY_LENGTH}.")
+    if len(text) > TAG_KEY_LENGTH:
+        raise InvalidInput(
+            f"{shown(text)} cannot be a tag.", hint=f"Use up to {TAG_KEY_LENGTH} characters."
+        )
     return text
 
 

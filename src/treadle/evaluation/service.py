@@ -86,9 +86,7 @@ class Evaluation:
                 updated_by=checked.get(USER),
             )
             store.insert_dataset(tx, made)
-            tx.emit(
-                EvaluationCreated(id=made.id, name=name, tags=checked, experiment_ids=listed)
-            )
+            tx.emit(EvaluationCreated(id=made.id, name=name, tags=checked, experiment_ids=listed))
         return made
 
     def dataset(self, ref: str) -> EvaluationDataset:
@@ -164,9 +162,7 @@ class Evaluation:
                 tx.emit(EvaluationAssigned(id=found.id, name=found.name, added=added))
             return _found(tx, found.id)
 
-    def remove_from_experiments(
-        self, ref: str, experiment_ids: Iterable[str]
-    ) -> EvaluationDataset:
+    def remove_from_experiments(self, ref: str, experiment_ids: Iterable[str]) -> EvaluationDataset:
         """Take an evaluation dataset off the list of experiments; one it is not in is no error."""
         listed = rules.check_experiment_ids(experiment_ids)
         with self._store.write() as tx:
@@ -183,9 +179,7 @@ class Evaluation:
         for dataset_id, listed in store.in_experiments(tx, experiment_ids).items():
             store.remove_experiments(tx, dataset_id, listed)
             for found in store.of_ids(tx, [dataset_id]):
-                tx.emit(
-                    EvaluationAssigned(id=found.id, name=found.name, removed=tuple(listed))
-                )
+                tx.emit(EvaluationAssigned(id=found.id, name=found.name, removed=tuple(listed)))
 
     # --- records ---
 
@@ -216,7 +210,7 @@ class Evaluation:
                 found.id,
                 digest=digest,
                 schema=merging.grown_schema(found, drafts),
-                records=total if total else found.records,
+                records=total or found.records,
                 updated_at=tx.at,
                 updated_by=work.user,
             )
@@ -346,7 +340,8 @@ def _page(
     offset: int = 0,
 ) -> RecordPage:
     listed = store.record_sizes(tx, dataset_id, after=after, limit=limit + 1, offset=offset)
-    ids, size = [], 0
+    ids: list[str] = []
+    size = 0
     for record_id, size_bytes in listed[:limit]:
         if ids and size + size_bytes > PAGE_BYTES:
             break

@@ -188,7 +188,7 @@ def find_ids(
 ) -> list[str]:
     """Return the ids of the evaluation datasets that match, in order, a page of them."""
     c, dialect = evaluation_datasets.c, tx.connection.dialect.name
-    keys = [key for order in orders for key in turned(c[order.field], order, dialect=dialect)]
+    keys = [key for order in orders for key in turned(_sorting(order), order, dialect=dialect)]
     query = select(c.id).where(*_claims(tx, experiment_ids=experiment_ids, where=where))
     query = query.order_by(*keys, c.id.desc()).limit(limit).offset(offset)
     return list(tx.execute(query).scalars())
@@ -361,6 +361,14 @@ def freezes(tx: Transaction, *, dataset_id: str = "", version: str = "") -> tupl
     return tuple(Freeze(**plain(row)) for row in tx.execute(wanted).mappings())
 
 
+def _sorting(order: Order) -> Any:
+    datasets, c = evaluation_datasets.c, evaluation_tags.c
+    if not order.key:
+        return datasets[order.field]
+    mine = (c.dataset_id == datasets.id, c.key == order.key)
+    return select(c.value).where(*mine).scalar_subquery()
+
+
 def _claims(
     tx: Transaction, *, experiment_ids: Sequence[str] | None, where: Node
 ) -> list[ColumnElement[bool]]:
@@ -387,9 +395,7 @@ def _claims(
     return claims
 
 
-def _dataset(
-    row: RowMapping, tags: dict[str, str], experiments: list[str]
-) -> EvaluationDataset:
+def _dataset(row: RowMapping, tags: dict[str, str], experiments: list[str]) -> EvaluationDataset:
     values = plain(row)
     schema = values.pop("schema")
     return EvaluationDataset(

@@ -95,6 +95,10 @@ NodeKind = Literal[
     "step",
     "dataset version",
     "file",
+    "evaluation dataset",
+    "trace",
+    "document",
+    "source",
 ]
 
 

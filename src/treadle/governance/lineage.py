@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from treadle.evaluation.rules import is_dataset_id
 from treadle.governance.entities import Node
 from treadle.kernel.clock import format_instant
 from treadle.kernel.errors import NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from treadle.data.service import Data
+    from treadle.evaluation.entities import Freeze
+    from treadle.evaluation.service import Evaluation
+    from treadle.governance.entities import NodeKind
     from treadle.pipelines.entities import PipelineRun, StepRun
     from treadle.pipelines.service import Pipelines
     from treadle.registry.service import Registry
@@ -19,6 +29,9 @@ if TYPE_CHECKING:
 
 
 SOURCE_SHOWN = 200
+SOURCES_SHOWN = 20
+EVALUATION = "mlflow_evaluation_dataset"
+"""What MLflow's clients call the source of data that is an evaluation dataset."""
 # Who captured it: we, or MLflow's client.
 COMMITS = ("treadle.code.commit", "mlflow.source.git.commit")
 
@@ -34,8 +47,10 @@ class Lineage:
         registry: Registry,
         pipelines: Pipelines,
         serving: Serving,
+        evaluation: Evaluation,
     ) -> None:
         self._data = data
+        self._evaluation = evaluation
         self._tracking = tracking
         self._registry = registry
         self._pipelines = pipelines
@@ -75,15 +90,41 @@ class Lineage:
         )
 
     def of_dataset(self, ref: str) -> Node:
-        """Return a dataset version with its files."""
+        """Return a dataset version with its files, and the evaluation datasets it is a state of."""
         version = self._data.version(ref)
         files = tuple(Node(kind="file", name=f.path, digest=f.digest) for f in version.files)
+        frozen = tuple(self._of_freeze(f) for f in self._evaluation.frozen_as(version.ref))
         return Node(
             kind="dataset version",
             name=version.ref,
             detail=f"{version.rows:,} rows",
             digest=version.digest,
-            made_from=files,
+            made_from=(*files, *frozen),
+        )
+
+    def of_evaluation(self, ref: str) -> Node:
+        """Return an evaluation dataset with what its records were taken from. Raises NotFound."""
+        found = self._evaluation.dataset(ref)
+        sources = self._evaluation.sources(found.id, limit=SOURCES_SHOWN + 1)
+        return Node(
+            kind="evaluation dataset",
+            name=found.id,
+            detail=f"{found.name}, {_records(found.records or 0)}",
+            digest=found.digest,
+            made_from=_of_sources(sources),
+        )
+
+    def _of_freeze(self, freeze: Freeze) -> Node:
+        # The records have moved on since, or are gone: the version's own rows say what they were.
+        table = self._data.table(freeze.version, columns=["source_type", "source_id"])
+        pairs = zip(*(table[name].to_pylist() for name in table.column_names), strict=True)
+        counts = Counter(pairs).most_common(SOURCES_SHOWN + 1)
+        return Node(
+            kind="evaluation dataset",
+            name=freeze.dataset_id,
+            detail=f"{freeze.name}, {_records(freeze.records)} at {format_instant(freeze.at)}",
+            digest=freeze.digest,
+            made_from=_of_sources([(kind, found, many) for (kind, found), many in counts]),
         )
 
     def _of_run(self, run_id: str) -> tuple[Node, ...]:
@@ -99,7 +140,7 @@ class Lineage:
             if pipeline_run
             else (
                 *(self._of_input(run, i) for i in range(len(run.inputs))),
-                *(_of_logged(d) for d in run.datasets if not _is_ours(run, d)),
+                *(self._of_logged(d) for d in run.datasets if not _is_ours(run, d)),
             )
         )
         commit = next((run.tags[key] for key in COMMITS if run.tags.get(key)), "")
@@ -112,6 +153,18 @@ class Lineage:
             return self.of_dataset(item.ref)
         return Node(kind="file", name=item.ref, digest=item.digest, detail=item.context)
 
+    def _of_logged(self, dataset: LoggedDataset) -> Node:
+        """Return data that a client said a run has used, which is no dataset version of ours."""
+        if evaluation_id := _evaluation_id(dataset):
+            try:
+                node = self.of_evaluation(evaluation_id)
+            except NotFound:
+                node = Node(kind="evaluation dataset", name=evaluation_id, detail="is gone")
+            # What the run saw is the state of that time.
+            return msgspec.structs.replace(node, digest=dataset.digest)
+        detail = f"{dataset.source_type} {dataset.source}".strip()[:SOURCE_SHOWN]
+        return Node(kind="file", name=dataset.name, digest=dataset.digest, detail=detail)
+
     def _of_pipeline_run(self, run: PipelineRun) -> Node:
         steps = tuple(self._of_step(step) for step in run.steps)
         return Node(kind="pipeline run", name=run.id, detail=run.name, made_from=steps)
@@ -122,11 +175,37 @@ class Lineage:
         return Node(kind="step", name=step.step, detail=detail, digest=step.key, made_from=datasets)
 
 
-def _of_logged(dataset: LoggedDataset) -> Node:
-    """Return data that a client said a run has used, which is no dataset version of ours."""
-    detail = f"{dataset.source_type} {dataset.source}".strip()[:SOURCE_SHOWN]
-    return Node(kind="file", name=dataset.name, digest=dataset.digest, detail=detail)
-
-
 def _is_ours(run: Run, dataset: LoggedDataset) -> bool:
     return any(item.kind == "dataset" and item.digest == dataset.digest for item in run.inputs)
+
+
+def _of_sources(sources: Sequence[tuple[str | None, str | None, int]]) -> tuple[Node, ...]:
+    """Return what records were taken from: the commonest, and a sign that there are more."""
+    nodes = [
+        Node(
+            kind=_KINDS.get(kind or "", "source"),
+            name=name or kind or "unknown",
+            detail=_records(n),
+        )
+        for kind, name, n in sources[:SOURCES_SHOWN]
+    ]
+    more = (Node(kind="source", name="…", detail="and more"),)
+    return (*nodes, *(more if len(sources) > SOURCES_SHOWN else ()))
+
+
+def _evaluation_id(dataset: LoggedDataset) -> str:
+    """Return the id of the evaluation dataset that logged data is; empty when it is none."""
+    if dataset.source_type != EVALUATION:
+        return ""
+    try:
+        found = json.loads(dataset.source)["dataset_id"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    return found if isinstance(found, str) and is_dataset_id(found) else ""
+
+
+_KINDS: dict[str, NodeKind] = {"trace": "trace", "document": "document"}
+
+
+def _records(count: int) -> str:
+    return f"{count:,} record{'' if count == 1 else 's'}"

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from treadle.data.service import Data
+    from treadle.evaluation.service import Evaluation
     from treadle.governance.verify_log import LogVerdict
     from treadle.pipelines.service import Pipelines
     from treadle.registry.service import Registry
@@ -52,6 +53,7 @@ class Governance:
         registry: Registry,
         pipelines: Pipelines,
         serving: Serving,
+        evaluation: Evaluation,
     ) -> None:
         self._store = store
         self._log = log
@@ -59,7 +61,12 @@ class Governance:
         self._data = data
         self._serving = serving
         self._lineage = lineage.Lineage(
-            data=data, tracking=tracking, registry=registry, pipelines=pipelines, serving=serving
+            data=data,
+            tracking=tracking,
+            registry=registry,
+            pipelines=pipelines,
+            serving=serving,
+            evaluation=evaluation,
         )
 
     def judge(self, candidate: Candidate, rules: GateRules) -> GateReport:
@@ -100,6 +107,14 @@ class Governance:
     def trace_version(self, ref: str) -> Node:
         """Follow a model version back to the files it was made from."""
         return self._lineage.of_model_version(ref)
+
+    def trace_dataset(self, ref: str) -> Node:
+        """Follow a dataset version back to its files, and to the records it was frozen from."""
+        return self._lineage.of_dataset(ref)
+
+    def trace_evaluation(self, ref: str) -> Node:
+        """Follow an evaluation dataset back to what its records were taken from."""
+        return self._lineage.of_evaluation(ref)
 
     def at(self, instant: int, endpoint: str) -> EndpointAt:
         """Say who served what at an instant (µs), since when, why, and who had it so."""

@@ -19,6 +19,7 @@ from treadle.server.mlflow import (
     artifacts,
     batches,
     datasets,
+    evaluation,
     experiments,
     info,
     metrics,
@@ -46,6 +47,7 @@ ROUTES: tuple[Route, ...] = (
     *registry.ROUTES,
     *webhooks.ROUTES,
     *datasets.ROUTES,
+    *evaluation.ROUTES,
     *artifacts.ROUTES,
 )
 ROOT_ROUTES: tuple[Route, ...] = (*info.ROOT_ROUTES, *artifacts.ROOT_ROUTES)
