@@ -62,9 +62,23 @@ def seed(world: World) -> Seeded:
     world.week(9, bias=1.0, labels=False)
     held = app.data.commit("outcomes", flights(10).select(["flight", "late"]))
     app.data.quarantine(held.ref, reason="the feed says on time for everybody", evidence={})
+    asked_and_expected(app)
     app.log.seal()
     rows = app.serving.predictions(POLICY.endpoint, columns=["id"])
     return Seeded(app=app, run_id=run_id, prediction=rows["id"][0].as_py(), release=released.id)
+
+
+def asked_and_expected(app: App) -> None:
+    app.evaluation.create("why late", experiment_ids=["0", "elsewhere"], tags={"team": "<b>ops"})
+    source = {"source_type": "TRACE", "source_data": {"trace_id": "tr-1"}}
+    app.evaluation.merge(
+        "why late",
+        [
+            {"inputs": {"q": "<script>why?</script>"}, "expectations": {"a": "\ud800"}},
+            {"inputs": {"q": "how?"}, "outputs": ["thus"], "source": source},
+        ],
+    )
+    app.evaluation.freeze("why late", dataset="why-late")
 
 
 def csv(folder: Path) -> Path:

@@ -23,6 +23,7 @@ COMMANDS = {
     "run": ("treadle.cli.run", "Run the project: data, contract, pipeline, gates, release."),
     "runs": ("treadle.cli.runs", "List runs with their metrics, or show one."),
     "data": ("treadle.cli.data", "Commit, list, show and check datasets."),
+    "evaluation": ("treadle.cli.evaluation", "List evaluation datasets, show or freeze one."),
     "models": ("treadle.cli.models", "List models and versions, or show one."),
     "endpoints": ("treadle.cli.endpoints", "List endpoints, show one, stop or roll back."),
     "alerts": ("treadle.cli.alerts", "List what monitors found to have really moved."),
@@ -37,7 +38,7 @@ COMMANDS = {
 
 _GROUPS = (
     ("Start", ("demo", "init", "up", "status")),
-    ("Work", ("run", "runs", "data", "models", "endpoints", "alerts")),
+    ("Work", ("run", "runs", "data", "evaluation", "models", "endpoints", "alerts")),
     ("Keep", ("import", "export", "gc")),
     ("Ask", ("trace", "at", "audit", "report")),
 )

@@ -32,6 +32,9 @@ from treadle.server.ui.contexts import (
     EndpointRow,
     EndpointsContext,
     ErrorContext,
+    EvaluationContext,
+    EvaluationRow,
+    EvaluationsContext,
     EventRow,
     EventsContext,
     ExpectationRow,
@@ -43,6 +46,7 @@ from treadle.server.ui.contexts import (
     FieldRow,
     FileRow,
     FindingRow,
+    FreezeRow,
     GateRow,
     HomeContext,
     LoggedDatasetRow,
@@ -58,11 +62,13 @@ from treadle.server.ui.contexts import (
     MonitorsContext,
     Preview,
     QuarantineRow,
+    RecordRow,
     ReleaseEntry,
     RunContext,
     RunRow,
     RunsContext,
     RunsPlot,
+    SchemaRow,
     Seal,
     StageEntry,
     TreeNode,
@@ -1336,6 +1342,59 @@ def bug():
     )
 
 
+def evaluations():
+    return EvaluationsContext(
+        page=page("Evaluation datasets", "data", Link("Data", "/data"), cli="treadle evaluation"),
+        filter="tags.team = 'ops'",
+        rows=tuple(
+            EvaluationRow(
+                id=f"d-{DIGEST[index : index + 32]}",
+                name=name,
+                href=f"/evaluation/d-{DIGEST[:32]}",
+                records=None if index == 2 else 1200 >> index,
+                experiments=(Link("late", "/runs?experiment=late"),) if index else (),
+                tags=(Pair("team", "ops"),) if index != 1 else (),
+                digest=DIGEST[index : index + 8],
+                updated_us=NOW - index * DAY,
+            )
+            for index, name in enumerate(("why late", "customer questions", "empty one"))
+        ),
+        pager=Pager(1, 3, 3),
+    )
+
+
+def evaluation():
+    return EvaluationContext(
+        page=page("why late", "data", Link("Evaluation", "/evaluation"), cli="treadle evaluation"),
+        name="why late",
+        id=f"d-{DIGEST[:32]}",
+        digest=DIGEST[:8],
+        stats=(Stat("Records", 3), Stat("Frozen", 1, note="states"), Stat("Made by", None)),
+        tags=(Pair("team", "ops"), Pair("quality", "curated")),
+        experiments=(Link("late", "/runs?experiment=late"),),
+        records=tuple(
+            RecordRow(
+                id=f"dr-{DIGEST[index : index + 32]}",
+                inputs=f'{{"question": "Why was flight {index} late?", "airport": "JFK"}}',
+                expectations='{"answer": "The wind.", "max_words": 40}' if index != 1 else "",
+                outputs='{"answer": "A storm over Newark."}' if index == 2 else "",
+                source="trace tr-4f1a" if index == 0 else "",
+                updated_us=NOW - index * DAY,
+            )
+            for index in range(3)
+        ),
+        pager=Pager(1, 3, 3),
+        schema=(
+            SchemaRow("inputs", "question", "string"),
+            SchemaRow("expectations", "max_words", "integer"),
+            SchemaRow("outputs", "", "string"),
+        ),
+        schema_note="12 more",
+        freezes=(FreezeRow(Link("why-late@2", "/data/why-late/2"), DIGEST[:8], 3, NOW - DAY),),
+        freeze_command=f"treadle evaluation freeze d-{DIGEST[:32]} --dataset NAME",
+    )
+
+
 SAMPLES = {
     "home.html": (home,),
     "runs.html": (runs,),
@@ -1344,6 +1403,8 @@ SAMPLES = {
     "datasets.html": (datasets,),
     "dataset.html": (dataset,),
     "dataset_version.html": (dataset_version,),
+    "evaluations.html": (evaluations,),
+    "evaluation.html": (evaluation,),
     "models.html": (models,),
     "model.html": (model,),
     "model_version.html": (model_version, foreign_version),

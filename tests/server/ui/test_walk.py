@@ -22,6 +22,8 @@ PAGES = [
     "/data",
     "/data/outcomes",
     "/data/flights/1",
+    "/evaluation",
+    "/evaluation/why late",
     "/models",
     "/models/late",
     "/models/late/2",

@@ -24,6 +24,11 @@ def dataset_version_place(ref: str) -> str:
     return f"/data/{_part(name)}/{_part(version or 'latest')}"
 
 
+def evaluation_place(dataset_id: str = "") -> str:
+    """Return the page of an evaluation dataset, or of all of them."""
+    return f"/evaluation/{_part(dataset_id)}" if dataset_id else "/evaluation"
+
+
 def experiment_place(experiment_id: str) -> str:
     """Return where an experiment takes its forms; what it shows are its runs."""
     return f"/experiments/{_part(experiment_id)}"
@@ -95,11 +100,12 @@ def subject_link(subject: str) -> Link | None:
         "experiment": lambda text: asking("/runs", {"experiment": text}),
         "model": model_place,
         "endpoint": endpoint_place,
+        "evaluation": evaluation_place,
         "monitor": monitor_place,
     }
     if noun not in makers or not name:
         return None
-    return Link(name[:12] if noun == "run" else name, makers[noun](name))
+    return Link(name[:12] if noun in {"run", "evaluation"} else name, makers[noun](name))
 
 
 def event_place(event: Event) -> str:

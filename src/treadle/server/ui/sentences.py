@@ -148,6 +148,16 @@ def _run_name(f: Facts) -> str:
     return str(f["name"] or f["run_id"][:12])
 
 
+def _merged(f: Facts) -> str:
+    came = f"{number(f['inserted'])} records came to evaluation dataset {f['name']}"
+    return f"{came}, {number(f['updated'])} were met again" if f["updated"] else came
+
+
+def _assigned(f: Facts) -> str:
+    said = [f"{word} {len(f[word])}" for word in ("added", "removed") if f[word]]
+    return f"Experiments of evaluation dataset {f['name']}: {', '.join(said)}"
+
+
 def _after(text: str) -> str:
     return f": {text}" if text else ""
 
@@ -242,6 +252,17 @@ _SENTENCES: dict[str, Callable[[Facts], str]] = {
     "step.finished": _step,
     "study.created": lambda f: f"Study {f['study']} begun",
     "trial.finished": _trial,
+    "evaluation.created": lambda f: f"Evaluation dataset {f['name']} begun",
+    "evaluation.deleted": lambda f: (
+        f"Evaluation dataset {f['name']} deleted with {number(f['records'])} records"
+    ),
+    "evaluation.tagged": lambda f: f"Evaluation dataset {f['name']} tagged {_listed(f)}",
+    "evaluation.merged": _merged,
+    "evaluation.records_removed": lambda f: (
+        f"{number(f['removed'])} records of evaluation dataset {f['name']} removed"
+    ),
+    "evaluation.assigned": _assigned,
+    "evaluation.frozen": lambda f: f"Evaluation dataset {f['name']} frozen as {f['version']}",
 }
 
 

@@ -39,6 +39,14 @@ from treadle.server.ui.contexts.endpoints import (
     VariantRow,
 )
 from treadle.server.ui.contexts.error import ErrorContext
+from treadle.server.ui.contexts.evaluation import (
+    EvaluationContext,
+    EvaluationRow,
+    EvaluationsContext,
+    FreezeRow,
+    RecordRow,
+    SchemaRow,
+)
 from treadle.server.ui.contexts.events import Chain, EventRow, EventsContext
 from treadle.server.ui.contexts.home import HomeContext
 from treadle.server.ui.contexts.models import (
@@ -108,6 +116,9 @@ __all__ = [
     "EndpointRow",
     "EndpointsContext",
     "ErrorContext",
+    "EvaluationContext",
+    "EvaluationRow",
+    "EvaluationsContext",
     "EventRow",
     "EventsContext",
     "ExpectationRow",
@@ -119,6 +130,7 @@ __all__ = [
     "FieldRow",
     "FileRow",
     "FindingRow",
+    "FreezeRow",
     "GateRow",
     "HomeContext",
     "LoggedDatasetRow",
@@ -135,11 +147,13 @@ __all__ = [
     "PatternsContext",
     "Preview",
     "QuarantineRow",
+    "RecordRow",
     "ReleaseEntry",
     "RunContext",
     "RunRow",
     "RunsContext",
     "RunsPlot",
+    "SchemaRow",
     "Seal",
     "StageEntry",
     "TreeNode",
@@ -159,6 +173,8 @@ PAGES: dict[str, type[DataclassInstance]] = {
     "datasets.html": DatasetsContext,
     "dataset.html": DatasetContext,
     "dataset_version.html": DatasetVersionContext,
+    "evaluations.html": EvaluationsContext,
+    "evaluation.html": EvaluationContext,
     "models.html": ModelsContext,
     "model.html": ModelContext,
     "model_version.html": ModelVersionContext,

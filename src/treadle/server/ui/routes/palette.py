@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 
 RUNS = 200
 DATASETS = 500
+EVALUATIONS = 300
 EXPERIMENTS = 300
 PAGES = (
     ("Home", "/"),
     ("Runs", "/runs"),
     ("Experiments", "/experiments"),
     ("Data", "/data"),
+    ("Evaluation datasets", "/evaluation"),
     ("Models", "/models"),
     ("Endpoints", "/endpoints"),
     ("Monitors", "/monitors"),
@@ -62,6 +64,9 @@ def entries(app: App) -> Iterator[Entry]:
             yield Entry(ref, "Model version", places.version_place(ref))
     for dataset in app.data.datasets(limit=DATASETS).items:
         yield Entry(dataset.name, "Dataset", places.dataset_place(dataset.name))
+    for evaluation in app.evaluation.search(limit=EVALUATIONS).items:
+        place = places.evaluation_place(evaluation.id)
+        yield Entry(evaluation.name, "Evaluation dataset", place)
     for monitor in app.monitoring.monitors():
         yield Entry(monitor.name, "Monitor", places.monitor_place(monitor.name))
     for experiment in app.tracking.search_experiments(limit=EXPERIMENTS).items:
