@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import pickle
+import sys
+from pathlib import Path
 
 import lightgbm
 import numpy as np
 import onnx
 import pyarrow as pa
 import pytest
+import skops.io
 import torch
 import xgboost
 import yaml
@@ -18,12 +22,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
+from skops.io.exceptions import UntrustedTypesFoundException
 
 from tests.registry.shelves import OneRun, put_folder
 from tests.registry.with_mlflow import run_with_mlflow
 from treadle.errors import Corrupt, InvalidInput, Refused
 from treadle.registry.entities import Field, Signature
-from treadle.registry.mlflow_format import _load_pyfunc
+from treadle.registry.mlflow_format import _load_pyfunc, skops_loader
 from treadle.registry.mlflow_format.foreign import load_folder
 from treadle.registry.mlflow_format.reading import read_mlmodel
 from treadle.registry.mlflow_format.writing import mlflow_files
@@ -115,16 +122,33 @@ def test_mlflows_client_answers_what_we_answer(solo, objects, ours, tmp_path):
         given = numbers_of(answer["answers"], outputs[name])
         np.testing.assert_allclose(given, expected[name], rtol=1e-5, err_msg=name)
     assert {name: answer["loader"].partition(".")[0] for name, answer in told.items()} == {
-        "probability": "mlflow", "named": "mlflow", "labels": "mlflow", "number": "mlflow",
-        "xgboost": "mlflow", "nameless": "treadle", "lightgbm": "mlflow", "light3": "mlflow",
+        "probability": "treadle_skops", "named": "treadle_skops", "labels": "treadle_skops",
+        "number": "treadle_skops", "xgboost": "mlflow", "nameless": "treadle",
+        "lightgbm": "mlflow", "light3": "mlflow",
         "torch": "treadle", "function": "treadle", "categories": "treadle",
     }  # fmt: skip
     assert [column["type"] for column in told["categories"]["inputs"]] == ["long", "string"]
     assert told["number"]["example"] == ["hour", "temp"]
 
 
+def planted_function(table):
+    """Stands for code of a stranger."""
+    return table
+
+
+@pytest.fixture
+def skops_alone(tmp_path):
+    """A folder with skops and what it needs, for an environment that has only scikit-learn."""
+    folder = tmp_path / "packages"
+    folder.mkdir()
+    for name in ("skops", "prettytable", "wcwidth"):
+        (folder / name).symlink_to(Path(importlib.import_module(name).__file__).parent)
+    return folder
+
+
+@pytest.mark.parametrize("version", ["newest", "3.6"])
 def test_mlflows_client_loads_estimators_of_ours_where_treadle_is_not(
-    solo, objects, ours, tmp_path
+    solo, objects, ours, tmp_path, skops_alone, version
 ):
     folder, (model, table) = tmp_path / "ours", ours["probability"]
     solo.register("late", model, example=table)
@@ -132,10 +156,37 @@ def test_mlflows_client_loads_estimators_of_ours_where_treadle_is_not(
     rows = [list(row) for row in zip(*table.to_pydict().values(), strict=True)]
     (folder / "frame.json").write_text(json.dumps({"columns": table.column_names, "data": rows}))
 
-    told = json.loads(run_with_mlflow("ask", folder, both=False, cwd=tmp_path))
+    told = json.loads(
+        run_with_mlflow(
+            "ask", folder, both=False, cwd=tmp_path, version=version, beside=skops_alone
+        )
+    )
 
     answers = np.asarray(told["late"]["answers"])[:, 1]
     np.testing.assert_allclose(answers, solo.load("late").predict(table), rtol=1e-9)
+
+
+def test_the_loader_that_comes_along_trusts_no_type_that_is_not_named(
+    solo, objects, ours, tmp_path
+):
+    solo.register("late", ours["probability"][0], example=ours["probability"][1])
+    folder = write_version(solo, objects, "late", tmp_path / "late")
+    planted = Pipeline(
+        [("own", FunctionTransformer(planted_function)), ("fit", LinearRegression())]
+    )
+    skops.io.dump(planted, folder / "model" / "model.skops")
+
+    with pytest.raises(UntrustedTypesFoundException, match="planted_function"):
+        skops_loader._load_pyfunc(str(folder))
+
+
+def test_a_model_kept_by_skops_says_what_is_missing(solo, objects, ours, tmp_path, monkeypatch):
+    solo.register("late", ours["probability"][0], example=ours["probability"][1])
+    folder = write_version(solo, objects, "late", tmp_path / "late")
+    monkeypatch.setitem(sys.modules, "skops.io", None)
+
+    with pytest.raises(ImportError, match="pip install skops"):
+        skops_loader._load_pyfunc(str(folder))
 
 
 @pytest.fixture(scope="session")

@@ -82,6 +82,7 @@ def test_a_version_is_read_as_it_was_registered(registry, boosted, numbers, cloc
         "example/inputs.arrow",
         "example/answers.npy",
         "MLmodel",
+        "code/treadle_skops.py",
         "requirements.txt",
         "python_env.yaml",
         "input_example.json",

@@ -1,4 +1,4 @@
-"""Run what `peer/mlflow_models.py` does where the newest MLflow is installed."""
+"""Run what `peer/mlflow_models.py` does where a genuine MLflow is installed."""
 
 from __future__ import annotations
 
@@ -17,13 +17,18 @@ QUIET = {
 SCRIPT = Path(__file__).parent / "peer" / "mlflow_models.py"
 
 
-def run_with_mlflow(*args, both, cwd):
-    """Run the script where MLflow is installed; `both` with Treadle and its extras beside it."""
-    python = peer("newest") / "python"
+def run_with_mlflow(*args, both, cwd, version="newest", beside=None):
+    """Run the script where MLflow is installed; `both` with Treadle and its extras beside it.
+
+    `beside` is a folder of further packages.
+    """
+    python = peer(version) / "python"
     environment = {**os.environ, **QUIET}
     if both:
         found = sorted(peer("newest").parent.glob("lib/python*/site-packages"))
         environment["PYTHONPATH"] = os.pathsep.join(str(folder) for folder in found)
+    if beside is not None:
+        environment["PYTHONPATH"] = str(beside)
     done = subprocess.run(
         [sys.executable if both else str(python), str(SCRIPT), *map(str, args)],
         env=environment,

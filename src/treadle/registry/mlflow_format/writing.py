@@ -1,7 +1,8 @@
 """Write what MLflow's client needs to load a version of ours: `MLmodel` and the files beside it.
 
-Where MLflow has a loader of its own that reads our files and asks as we do, it is named; then
-Treadle need not be installed there. Anything else is loaded by this package. What a pyfunc answers:
+Where MLflow has a loader of its own that reads our files and asks as we do, it is named; for skops
+a loader comes along. Then Treadle need not be installed there. Anything else is loaded by this
+package. What a pyfunc answers:
 
 - our own number a row, by our loader, and for regressions and single probabilities by theirs;
 - the two columns of `predict_proba` for a scikit-learn classifier of two (ours is the second);
@@ -10,12 +11,14 @@ Treadle need not be installed there. Anything else is loaded by this package. Wh
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import yaml
 
 from treadle.registry.flavors.sklearn import TRUSTED
+from treadle.registry.mlflow_format import skops_loader
 from treadle.registry.mlflow_format.words import LOADER, MLMODEL, OURS, PYFUNC, TO_MLFLOW
 
 if TYPE_CHECKING:
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 REQUIREMENTS = "requirements.txt"
 PYTHON_ENV = "python_env.yaml"
 EXAMPLE = "input_example.json"
+CODE_FOLDER = "code"
+SKOPS_LOADER = "treadle_skops"
 NUMBERS = frozenset({"int64", "double", "bool"})
 PLAIN = NUMBERS | {"string"}
 
@@ -68,6 +73,8 @@ def mlflow_files(
         PYTHON_ENV: _python_env(libraries),
         EXAMPLE: _example(example),
     }
+    if "code" in pyfunc:
+        written[f"{CODE_FOLDER}/{SKOPS_LOADER}.py"] = Path(skops_loader.__file__).read_bytes()
     if "data" in pyfunc:
         # The loader that asks for a file looks for the description beside it.
         written[f"{pyfunc['data'].rpartition('/')[0]}/{MLMODEL}"] = described
@@ -94,6 +101,8 @@ def _sklearn(signature: Signature, remembered: Mapping[str, Any], paths: list[st
         "model_path": paths[0],
         "predict_fn": "predict_proba" if signature.output == "probability" else "predict",
     }
+    if skops:  # the newest MLflow would read it by itself, 3.6 only by what comes along
+        pyfunc |= {"loader_module": SKOPS_LOADER, "code": CODE_FOLDER}
     section = {
         "pickled_model": paths[0],
         "sklearn_version": remembered["libraries"]["scikit-learn"],
