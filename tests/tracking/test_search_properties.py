@@ -13,8 +13,7 @@ from sqlalchemy import delete, insert
 from tests.kernel.written_filters import filters
 from tests.tracking.asked_plainly import matches, ordered
 from treadle.kernel.filters import Condition, write_filter
-from treadle.tracking import search
-from treadle.tracking.store import experiments, run_metrics, run_params, run_tags, runs
+from treadle.tracking.store import experiments, run_metrics, run_params, run_tags, runs, search
 
 START = 1_357_000_000_000_000
 LONG = "x" * 200

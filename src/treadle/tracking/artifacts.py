@@ -12,13 +12,13 @@ from treadle.kernel.ids import new_id
 from treadle.storage.objects import blocks_of
 from treadle.storage.ports import ObjectInfo, Span
 from treadle.tracking import artifacts_paths as paths
-from treadle.tracking import artifacts_store as store
 from treadle.tracking.artifacts_paths import LOOSE, Owner, Place
-from treadle.tracking.artifacts_store import Upload
 from treadle.tracking.artifacts_uploads import place_of_part
 from treadle.tracking.entities import Artifact
 from treadle.tracking.facts import ArtifactLogged, ArtifactsDeleted, ArtifactStored
 from treadle.tracking.rules import shown
+from treadle.tracking.store import artifacts as store
+from treadle.tracking.store.artifacts import Upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence

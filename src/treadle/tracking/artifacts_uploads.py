@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from treadle.storage.ports import Span
-from treadle.tracking import artifacts_store as store
+from treadle.tracking.store import artifacts as store
 
 if TYPE_CHECKING:
     from treadle.storage.transaction import Transaction
-    from treadle.tracking.artifacts_store import Upload
+    from treadle.tracking.store.artifacts import Upload
 
 # S3 takes larger parts; ones that large are written apart, so that no place is beyond a disk's end.
 PLACED_MOST_BYTES = 1 << 30

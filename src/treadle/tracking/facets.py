@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from treadle.kernel.list_fields import check_filter, check_orders
-from treadle.tracking import facets_store as sql
-from treadle.tracking import rules, search
+from treadle.tracking import rules
 from treadle.tracking.filtering import RUNS
 from treadle.tracking.service.searches import VIEWS
+from treadle.tracking.store import facets as sql
+from treadle.tracking.store import search
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

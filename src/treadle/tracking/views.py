@@ -8,7 +8,7 @@ import msgspec
 
 from treadle.kernel.errors import Conflict, InvalidInput, NotFound
 from treadle.storage.events import Fact
-from treadle.tracking import views_store as sql
+from treadle.tracking.store import views as sql
 
 if TYPE_CHECKING:
     from treadle.storage.ports import MetadataStore

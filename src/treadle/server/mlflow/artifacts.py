@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from treadle.server.mlflow.door import Route
     from treadle.tracking.artifacts import Artifacts, Entry
-    from treadle.tracking.artifacts_store import Upload
+    from treadle.tracking.store.artifacts import Upload
 
 LINK_LASTS_S = 900
 API = "/api/2.0"

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from treadle.kernel.errors import InvalidInput
 from treadle.kernel.list_fields import check_filter, check_orders
 from treadle.kernel.paging import Page, page_of
-from treadle.tracking import experiment_search, model_search, rules, search, store
+from treadle.tracking import rules, store
 from treadle.tracking.filtering import EXPERIMENTS, LOGGED_MODELS, RUNS
+from treadle.tracking.store import experiment_search, model_search, search
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

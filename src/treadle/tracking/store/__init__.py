@@ -1,5 +1,11 @@
 """SQL of tracking: the tables, and plain functions that take a transaction."""
 
+from treadle.tracking.store.artifacts import (
+    artifact_parts,
+    artifact_uploads,
+    logged_model_artifacts,
+    loose_artifacts,
+)
 from treadle.tracking.store.cleaning import (
     deleted_experiments,
     deleted_models,
@@ -80,6 +86,7 @@ from treadle.tracking.store.tables import (
     run_tags,
     runs,
 )
+from treadle.tracking.store.views import saved_views
 
 __all__ = [
     "EVER",
@@ -95,6 +102,8 @@ __all__ = [
     "add_run",
     "add_uses",
     "all_of",
+    "artifact_parts",
+    "artifact_uploads",
     "change_logged_model",
     "change_run",
     "count_by_status",
@@ -123,11 +132,13 @@ __all__ = [
     "list_experiments",
     "list_points",
     "logged_datasets",
+    "logged_model_artifacts",
     "logged_model_metrics",
     "logged_model_params",
     "logged_model_tags",
     "logged_models",
     "logged_models_of",
+    "loose_artifacts",
     "metric_blocks",
     "metric_points",
     "metric_series",
@@ -150,6 +161,7 @@ __all__ = [
     "runs",
     "runs_of",
     "runs_using",
+    "saved_views",
     "size",
     "stage_experiment",
     "standing",

@@ -27,7 +27,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from treadle.storage.ports import Piece
 from treadle.storage.schema import Instant, metadata
 from treadle.tracking.entities import Artifact
-from treadle.tracking.store import run_artifacts, runs
+from treadle.tracking.store.tables import run_artifacts, runs
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Row
