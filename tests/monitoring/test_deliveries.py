@@ -7,6 +7,7 @@ import pytest
 from tests.release.world import World, at, flights
 from treadle.data.contracts import ContractBody, LabelRule
 from treadle.kernel.errors import NotFound
+from treadle.serving.facts import LabelsJoined
 
 
 def asked(world, week=0):
@@ -187,3 +188,84 @@ def test_labels_that_lie_aside_let_no_challenger_be_trained(world):
 
     assert not decision.yes
     assert "0 of 500 new accepted labels" in decision.reason
+
+
+# --- labels that came by themselves ---
+
+
+def post(world, rows, *, source="feed"):
+    labels = rows.select(["flight", "late"]).rename_columns(["key", "label"])
+    return world.app.loop.take_labels("late", labels, source_ref=source)
+
+
+def test_posted_labels_that_keep_the_contract_count(world):
+    taken = post(world, asked(world))
+
+    assert (taken.state, taken.problem, taken.joined) == ("accepted", "", 420)
+    assert [c.check for c in taken.checks] == ["labelled", "constant", "rate"]
+    assert labelled(world).null_count == 0
+
+
+def test_posted_labels_of_a_feed_that_died_are_held_and_the_check_is_named(world):
+    taken = post(world, silent(asked(world)))
+
+    assert taken.state == "quarantined"
+    assert taken.problem.startswith("rate: The rate of 420 labels is 0")
+    assert labelled(world).null_count == 420
+
+
+def test_why_posted_labels_are_held_stands_in_the_log(world):
+    taken = post(world, silent(asked(world)))
+
+    (event,) = [e for e in world.app.log.read() if e.kind == "labels.joined"]
+    fact = event.as_fact(LabelsJoined)
+    assert (fact.state, fact.reason) == ("quarantined", taken.problem)
+
+
+def test_a_dead_feed_is_seen_in_small_pieces_too(world):
+    rows = silent(asked(world))
+
+    states = [post(world, rows.slice(20 * n, 20)).state for n in range(20)]
+
+    assert states[0] == "accepted"
+    assert states[-1] == "quarantined"
+
+
+def test_a_feed_that_is_well_again_is_believed_again(world):
+    rows = asked(world)
+    dead = post(world, silent(rows.slice(0, 120)), source="dead")
+
+    states = [post(world, rows.slice(120 + 30 * n, 30)).state for n in range(10)]
+
+    assert dead.state == "quarantined"
+    assert states[-1] == "accepted"
+
+
+def test_held_labels_that_a_person_accepted_stay_so_when_sent_again(world):
+    rows = silent(asked(world))
+    held = post(world, rows)
+    world.app.serving.set_label_state(held.id, "accepted", reason="everybody was on time")
+
+    again = post(world, rows)
+
+    assert (again.id, again.state, again.problem) == (held.id, "accepted", "")
+    assert labelled(world).null_count == 0
+
+
+def test_the_contract_of_the_labels_dataset_holds_for_posted_ones(world):
+    rows = asked(world)
+    world.deliver(rows.slice(0, 100))
+    world.app.data.set_contract(
+        "outcomes", ContractBody(label=LabelRule(column="late", low=0.9, high=1.0))
+    )
+
+    assert post(world, rows).problem.startswith("rate: ")
+
+
+def test_labels_of_an_endpoint_nobody_watches_are_taken_unchecked(world):
+    world.app.serving.create_endpoint("loose", "late")
+    labels = pa.table({"key": ["a"], "label": [1.0]})
+
+    taken = world.app.loop.take_labels("loose", labels, source_ref="feed")
+
+    assert (taken.state, taken.checks) == ("accepted", ())

@@ -5,24 +5,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from treadle.data.contracts import ContractBody, LabelRule
-from treadle.data.labels import learn_label
+from treadle.data.labels import check_labels, learn_label
 from treadle.kernel.clock import DAY_US
 from treadle.kernel.errors import InvalidInput, NotFound
-from treadle.monitoring.entities import Delivery
+from treadle.monitoring.entities import Delivery, TakenLabels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pyarrow as pa
-
     from treadle.data.contracts import Contract
-    from treadle.data.entities import DatasetVersion
+    from treadle.data.entities import CheckResult, DatasetVersion
     from treadle.data.service import Data
     from treadle.serving.entities import LabelBatch
     from treadle.serving.service import Serving
+
+
+JUDGED_TOGETHER = 1000
+"""Labels that come a few at a time are judged with those before them, up to so many …"""
+BATCHES_TOGETHER = 100
+"""… in so many batches …"""
+JUDGED_US = 7 * DAY_US
+"""… of the last week."""
 
 
 class LabelSource(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +91,71 @@ class Deliveries:
             first_at=batch.first_at,
             last_at=batch.last_at,
         )
+
+    def take_rows(
+        self,
+        endpoint: str,
+        rows: pa.Table,
+        *,
+        at: int,
+        source_ref: str,
+        dataset: str,
+        reference: Callable[[], pa.Table | None],
+    ) -> TakenLabels:
+        """Join labels that are no dataset's to predictions, or keep them aside with the reason."""
+        checks = self._checks(endpoint, rows, at=at, dataset=dataset, reference=reference)
+        problem = "; ".join(f"{c.check}: {c.message}" for c in checks if c.verdict == "fail")
+        # Of a batch that is sent again, what a person decided meanwhile stands.
+        batch = self._serving.log_labels(
+            endpoint,
+            rows,
+            at=at,
+            source_ref=source_ref,
+            state="quarantined" if problem else "accepted",
+            reason=problem,
+        )
+        held = batch.state == "quarantined"
+        return TakenLabels(
+            **msgspec.structs.asdict(batch), problem=problem if held else "", checks=checks
+        )
+
+    def _checks(
+        self,
+        endpoint: str,
+        rows: pa.Table,
+        *,
+        at: int,
+        dataset: str,
+        reference: Callable[[], pa.Table | None],
+    ) -> tuple[CheckResult, ...]:
+        rule = self._rule(dataset, reference=reference)
+        if rule is None:
+            return ()
+        # A feed that died says its one word in small batches too: they are judged together, those
+        # held as well, so that a feed that is well again is believed again.
+        labels = [rows["label"].cast(pa.float64())]
+        for earlier in self._serving.label_batches(
+            endpoint, since=at - JUDGED_US, limit=BATCHES_TOGETHER
+        ):
+            if sum(map(len, labels)) >= JUDGED_TOGETHER:
+                break
+            if not _is_delivery(earlier, dataset):
+                labels.append(self._serving.labels(earlier.id)["label"])
+        chunks = [chunk for column in labels for chunk in column.chunks]
+        return check_labels(pa.chunked_array(chunks, pa.float64()), rule=rule)
+
+    def _rule(self, dataset: str, *, reference: Callable[[], pa.Table | None]) -> LabelRule | None:
+        """Return what labels may show: by the contract of their dataset, else as learned."""
+        contract = self._data.contract(dataset) if dataset else None
+        if contract is not None and contract.body.label is not None:
+            return contract.body.label
+        rows = reference()
+        if rows is None:
+            return None
+        try:
+            return _learned(rows, column="label")
+        except InvalidInput:  # held-out labels that are all equal teach nothing
+            return None
 
     def _is_due(self, ref: str, batch: LabelBatch | None, source: LabelSource) -> bool:
         if batch is not None:
@@ -148,6 +220,11 @@ class Deliveries:
         except InvalidInput:  # held-out labels that are all equal teach nothing
             return None
         return self._data.set_contract(source.dataset, ContractBody(label=rule))
+
+
+def _is_delivery(batch: LabelBatch, dataset: str) -> bool:
+    """Whether labels came as a version of their dataset, where they were judged by themselves."""
+    return bool(dataset) and batch.source_ref.startswith(f"{dataset}@")
 
 
 def _learned(rows: pa.Table, *, column: str) -> LabelRule:

@@ -6,8 +6,10 @@ from typing import ClassVar, Literal
 
 import msgspec
 
+from treadle.data.entities import CheckResult  # noqa: TC001 - the type of a field
 from treadle.kernel.clock import DAY_US, format_day
 from treadle.kernel.errors import InvalidInput
+from treadle.serving.entities import LabelBatch
 from treadle.storage.events import Fact
 
 
@@ -186,6 +188,18 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     def touches(self, start: int, end: int) -> bool:
         """Whether it has a label for a prediction about `start <= at < end`."""
         return self.joined > 0 and self.first_at < end and self.last_at >= start
+
+
+class TakenLabels(LabelBatch, frozen=True, kw_only=True):
+    """Labels that came without a dataset, as they were taken in, and what their contract says.
+
+    `checks` are of these and of those that came this way shortly before. A batch in quarantine
+    counts nowhere; `problem` names the checks it failed. Without a contract or a reference nothing
+    is checked.
+    """
+
+    problem: str = ""
+    checks: tuple[CheckResult, ...] = ()
 
 
 class MonitorCreated(Fact, frozen=True, kw_only=True):

@@ -27,6 +27,7 @@ from treadle.monitoring.entities import (
     MonitorRules,
     Reference,
     ReferenceSet,
+    TakenLabels,
     WindowEvaluated,
     WindowReport,
     check_window,
@@ -193,13 +194,35 @@ class Monitoring:
         waiting = self._deliveries.waiting(monitor.endpoint, source)
         return tuple(self._take(monitor, ref, source=source) for ref in waiting)
 
+    def take_rows(
+        self, endpoint: str, rows: pa.Table, *, at: int, source_ref: str, dataset: str = ""
+    ) -> TakenLabels:
+        """Join labels of an endpoint that came by themselves, unless they break their contract.
+
+        `rows` has `key`, `label` and perhaps `prediction_id`. The contract is that of `dataset`,
+        where the endpoint's labels are delivered; without one it is learned from the labels of the
+        monitor's reference. Sending the same again changes nothing.
+        """
+        watching = next((m for m in self.monitors() if m.endpoint == endpoint), None)
+        return self._deliveries.take_rows(
+            endpoint,
+            rows,
+            at=at,
+            source_ref=source_ref,
+            dataset=dataset,
+            reference=lambda: self._reference_rows(watching),
+        )
+
+    def _reference_rows(self, monitor: Monitor | None) -> pa.Table | None:
+        known = monitor.reference if monitor else None
+        return self._windows.reference(known.digest).rows if known else None
+
     def _take(self, monitor: Monitor, ref: str, *, source: LabelSource) -> Delivery:
-        known = monitor.reference
         return self._deliveries.take(
             monitor.endpoint,
             ref,
             source=source,
-            reference=lambda: self._windows.reference(known.digest).rows if known else None,
+            reference=lambda: self._reference_rows(monitor),
         )
 
     def _update_alerts(self, report: WindowReport, *, endpoint: str) -> list[Alert]:

@@ -13,7 +13,7 @@ from treadle.governance.entities import Candidate, GateReport
 from treadle.kernel.actors import acting_as
 from treadle.kernel.clock import DAY_US
 from treadle.kernel.errors import Conflict
-from treadle.monitoring.entities import Delivery, WindowReport
+from treadle.monitoring.entities import Delivery, TakenLabels, WindowReport
 from treadle.release.entities import Decision, Release
 from treadle.release.policy import Policy
 
@@ -141,6 +141,20 @@ class Loop:
     def settle(self, release: Release) -> None:
         """Have the monitor measure against what serves now; `tick` does so by itself."""
         self._keep_reference(release.endpoint)
+
+    def take_labels(self, endpoint: str, rows: pa.Table, *, source_ref: str) -> TakenLabels:
+        """Take in labels that came by themselves, after the label contract of the policy.
+
+        What breaks it is kept, named and counted nowhere, as a delivery would be. See
+        `Monitoring.take_rows`.
+        """
+        with self._store.read() as tx:
+            now = tx.at
+        policies = {p.endpoint: p for p in self._releases.policies()}
+        dataset = policies[endpoint].labels.dataset if endpoint in policies else ""
+        return self._monitoring.take_rows(
+            endpoint, rows, at=now, source_ref=source_ref, dataset=dataset
+        )
 
     def tick(self, endpoint: str, *, retrain: Retrain | None = None) -> Tick:
         """Move an endpoint one step: labels in, windows judged, release moved, challenger trained.

@@ -9,7 +9,7 @@ import msgspec
 from treadle.data.entities import DatasetSummary, DatasetVersion
 from treadle.governance.entities import EndpointAt, Node
 from treadle.kernel.paging import Page
-from treadle.monitoring.entities import Alert, Monitor, WindowReport
+from treadle.monitoring.entities import Alert, Monitor, TakenLabels, WindowReport
 from treadle.registry.entities import Model, ModelVersion
 from treadle.release.entities import Release
 from treadle.server.api import artifacts, data, endpoints, events, models, monitors, runs, status
@@ -17,7 +17,7 @@ from treadle.server.asked import LIMIT_MOST, OFFSET_MOST
 from treadle.server.mlflow import artifacts as wire_artifacts
 from treadle.server.mlflow import metrics as wire_metrics
 from treadle.server.mlflow.wire import Empty
-from treadle.serving.entities import Endpoint, LabelBatch
+from treadle.serving.entities import Endpoint
 from treadle.storage.events import Event
 from treadle.tracking.entities import Run
 
@@ -65,7 +65,7 @@ OURS: dict[Callable[..., Any], Shape] = {
     endpoints.endpoints: Shape(query=PAGED, answer=Page[Endpoint]),
     endpoints.endpoint: Shape(answer=Endpoint),
     endpoints.at: Shape(query={"time": str}, answer=EndpointAt),
-    endpoints.labels: Shape(body=endpoints.Labels, answer=LabelBatch, status=201),
+    endpoints.labels: Shape(body=endpoints.Labels, answer=TakenLabels, status=201),
     endpoints.rollback: Shape(body=endpoints.Reason, answer=Release),
     endpoints.stop: Shape(body=endpoints.Reason, answer=Release),
     monitors.monitors: Shape(query=PAGED, answer=Page[Monitor]),

@@ -59,7 +59,7 @@ class PredictionsLogged(Fact, frozen=True, kw_only=True):
 
 
 class LabelsJoined(Fact, frozen=True, kw_only=True):
-    """A batch of labels arrived."""
+    """A batch of labels arrived; `reason` says why it was set aside at once."""
 
     kind: ClassVar[str] = "labels.joined"
     endpoint: str
@@ -72,6 +72,7 @@ class LabelsJoined(Fact, frozen=True, kw_only=True):
     first_at: int
     last_at: int
     digest: str
+    reason: str = ""
 
     def subject(self) -> str:
         """Return `endpoint/NAME`."""

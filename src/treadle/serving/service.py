@@ -250,11 +250,12 @@ class Serving:
         at: int,
         source_ref: str,
         state: LabelState = "accepted",
+        reason: str = "",
     ) -> LabelBatch:
         """Store labels that arrived at an instant: columns `key`, `label`, perhaps `prediction_id`.
 
-        The same labels from the same source are stored once. Null labels are left out: a label that
-        is not there yet is no label.
+        A `reason` says why they are in quarantine. The same labels from the same source are stored
+        once. Null labels are left out: a label that is not there yet is no label.
         """
         tidied = labelling.tidy(table)
         joined, first_at, last_at = self.log.reach(endpoint, tidied, until=at)
@@ -277,7 +278,7 @@ class Serving:
                 digest=digest,
             )
             store.insert_labels(tx, batch)
-            tx.emit(_joined(batch))
+            tx.emit(_joined(batch, reason=reason))
         return batch
 
     def labelled(
@@ -305,11 +306,13 @@ class Serving:
         joined = self._labels.joined(found, batches=((b.digest, b.at) for b in batches))
         return joined if asked is None else joined.select([*asked, *_LABEL_COLUMNS])
 
-    def label_batches(self, endpoint: str) -> tuple[LabelBatch, ...]:
-        """Return an endpoint's batches of labels, newest first."""
+    def label_batches(
+        self, endpoint: str, *, since: int | None = None, limit: int | None = None
+    ) -> tuple[LabelBatch, ...]:
+        """Return an endpoint's batches of labels, newest first: arrived since, at most so many."""
         with self._store.read() as tx:
             self._find(tx, endpoint)
-            return tuple(store.label_batches(tx, endpoint))
+            return tuple(store.label_batches(tx, endpoint, since=since, limit=limit))
 
     def label_batch(self, batch: str) -> LabelBatch:
         """Return one batch of labels by its id."""
@@ -393,8 +396,9 @@ def _found(batch: LabelBatch | None, identifier: str) -> LabelBatch:
     return batch
 
 
-def _joined(batch: LabelBatch) -> LabelsJoined:
+def _joined(batch: LabelBatch, *, reason: str) -> LabelsJoined:
     return LabelsJoined(
+        reason=reason,
         endpoint=batch.endpoint,
         batch=batch.id,
         source_ref=batch.source_ref,

@@ -213,7 +213,12 @@ def same_labels(
 
 
 def label_batches(
-    tx: Transaction, endpoint: str, *, state: LabelState | None = None, since: int | None = None
+    tx: Transaction,
+    endpoint: str,
+    *,
+    state: LabelState | None = None,
+    since: int | None = None,
+    limit: int | None = None,
 ) -> list[LabelBatch]:
     """Return an endpoint's batches of labels, newest first."""
     chosen = select(label_parts).where(label_parts.c.endpoint == endpoint)
@@ -221,7 +226,7 @@ def label_batches(
         chosen = chosen.where(label_parts.c.state == state)
     if since is not None:
         chosen = chosen.where(label_parts.c.at >= since)
-    chosen = chosen.order_by(label_parts.c.at.desc(), label_parts.c.id.desc())
+    chosen = chosen.order_by(label_parts.c.at.desc(), label_parts.c.id.desc()).limit(limit)
     return [_entity(row, LabelBatch) for row in tx.execute(chosen).mappings()]
 
 

@@ -184,6 +184,19 @@ def test_labels_are_taken_in_once(loop):
     assert again.json()["id"] == first.json()["id"]
 
 
+def test_labels_that_break_their_contract_are_held_and_the_answer_says_why(loop):
+    client, world, _ = loop
+    rows = world.ask(1)
+    body = {"labels": [{"key": key, "label": 0} for key in rows["flight"].to_pylist()]}
+
+    answer = client.post("/labels", json=body)
+
+    found = answer.json()
+    assert (answer.status_code, found["state"]) == (201, "quarantined")
+    assert found["problem"].startswith("rate: ")
+    assert [c["check"] for c in found["checks"] if c["verdict"] == "fail"] == ["rate"]
+
+
 def test_a_release_is_stopped_and_the_reason_kept(loop):
     client, world, good = loop
     world.release(good, why="better")

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from treadle.monitoring.entities import TakenLabels
     from treadle.release.entities import Release
-    from treadle.serving.entities import LabelBatch
 
 
 class Label(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,7 +65,11 @@ def at(request: Request) -> Response:
 
 
 async def labels(request: Request) -> Response:
-    """Take labels in: {"labels": [{"key": "UA1545", "label": 1}], "source": "outcomes feed"}."""
+    """Take labels in: {"labels": [{"key": "UA1545", "label": 1}], "source": "outcomes feed"}.
+
+    They pass the label contract first: what breaks it is kept with `state` quarantined, `problem`
+    naming the checks it failed, and counts nowhere until a person accepts it.
+    """
     raw = await read_body(request)
     return json_answer(await run_in_threadpool(_take_labels, request, raw), status=201)
 
@@ -82,7 +86,7 @@ async def stop(request: Request) -> Response:
     return json_answer(await run_in_threadpool(_stop, request, raw))
 
 
-def _take_labels(request: Request, raw: bytes) -> LabelBatch:
+def _take_labels(request: Request, raw: bytes) -> TakenLabels:
     Asked(request)
     app, body = app_of(request), body_of(request, raw, Labels)
     if not body.labels:
@@ -94,9 +98,8 @@ def _take_labels(request: Request, raw: bytes) -> LabelBatch:
     }
     # The same body sent twice is the same delivery.
     source = body.source or f"api:{digest_bytes(raw)[:12]}"
-    return app.serving.log_labels(
-        request.path_params["name"], pa.table(columns), at=app.clock.now(), source_ref=source
-    )
+    name = request.path_params["name"]
+    return app.loop.take_labels(name, pa.table(columns), source_ref=source)
 
 
 def _roll_back(request: Request, raw: bytes) -> Release:
