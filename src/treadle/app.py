@@ -106,6 +106,7 @@ class App:
             store=self.store,
             objects=self.objects,
             on_removal=self._experiments_vanish,
+            gone_after_s=self.settings.gone_after_s,
         )
 
     @cached_property

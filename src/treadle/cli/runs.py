@@ -65,7 +65,9 @@ def command(
     """List runs with their duration and metrics, newest first; show one."""
     if ctx.invoked_subcommand:
         return
-    page = client_of(ctx).tracking.search_runs(
+    tracking = client_of(ctx).tracking
+    tracking.fail_gone()
+    page = tracking.search_runs(
         experiment=experiment,
         status=status,
         where=where,
@@ -93,6 +95,7 @@ def command(
 def show(ctx: click.Context, *, run_id: str, as_json: bool) -> None:
     """Show one run, by its id or the beginning of it: params, metrics, inputs, artifacts."""
     tracking = client_of(ctx).tracking
+    tracking.fail_gone()
     run = tracking.run(run_id)
     artifacts = tracking.artifacts(run.id)
     if as_json:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from treadle.app import App
 from treadle.client.ports import NOTHING, Started, UsedDataset
+from treadle.tracking.processes import this_process
 from treadle.tracking.surroundings import user
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class LocalRuns:
             params=draft.params,
             tags=draft.tags,
             user_id=user(),
+            process=this_process(),
         )
         return Started(id=run.id, experiment=run.experiment)
 
@@ -94,6 +96,7 @@ class LocalRuns:
         self, *, where: str, order_by: str, experiment: str | None, limit: int
     ) -> tuple[Run, ...]:
         """Return runs that match, in order."""
+        self._tracking.fail_gone()
         found = self._tracking.search_runs(
             experiment=experiment, where=where, order_by=order_by, limit=limit
         )
@@ -101,6 +104,7 @@ class LocalRuns:
 
     def run(self, run_id: str) -> Run:
         """Return a run with all it logged."""
+        self._tracking.fail_gone()
         return self._tracking.run(run_id)
 
     def history(self, run_id: str, key: str) -> tuple[MetricPoint, ...]:
@@ -129,6 +133,7 @@ class LocalRuns:
 
     def _resumed(self, draft: Draft) -> Started:
         run = self._tracking.update_run(self._tracking.run(draft.id).id, status="running")
+        self._tracking.watch_run(run.id, process=this_process())
         self.send(run.id, params=draft.params, tags=draft.tags)
         steps = {point.key: point.step for point in run.latest}
         return Started(id=run.id, experiment=run.experiment, steps=steps)

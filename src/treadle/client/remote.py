@@ -15,6 +15,7 @@ from blake3 import blake3
 
 from treadle.client import remote_wire as wired
 from treadle.client.ports import NOTHING, Started, UsedDataset
+from treadle.client.pulse import Pulse
 from treadle.data.entities import DatasetVersion
 from treadle.kernel.clock import SystemClock
 from treadle.kernel.digests import digest_bytes
@@ -62,6 +63,7 @@ class RemoteRuns:
         self.spool = cache_folder() / "unsent"
         self._experiments: dict[str, str] = {}
         self._roots: dict[str, str] = {}
+        self._pulse = Pulse(self._beat)
 
     def start(self, draft: Draft) -> Started:
         """Start a run, or take up one that is there."""
@@ -81,6 +83,7 @@ class RemoteRuns:
         said = self._wire.post(f"{API}/runs/create", asked, is_repeatable=False)
         info = msgspec.json.decode(said, type=wired.OneRun).run.info
         self._roots[info.run_id] = info.artifact_uri
+        self._pulse.add(info.run_id)
         self.send(info.run_id, params=draft.params)
         if not draft.parent_id:  # a child's are those of its parent
             for path, data in captured.files.items():
@@ -157,6 +160,7 @@ class RemoteRuns:
 
     def end(self, run_id: str, *, status: EndStatus, error: str) -> None:
         """Say how a run ended; MLflow has no field for the error, so it becomes a tag."""
+        self._pulse.drop(run_id)
         if error:
             self.send(run_id, tags={wired.ERROR: error})
         asked = {
@@ -211,10 +215,15 @@ class RemoteRuns:
 
     def close(self) -> None:
         """Let go of every connection."""
+        self._pulse.close()
         self._wire.close()
 
     def _asked(self, kind: type[T], path: str, **query: object) -> T:
         return msgspec.json.decode(self._wire.get(path, **query), type=kind)
+
+    def _beat(self, run_ids: list[str]) -> list[str]:
+        said = self._wire.post(f"{OURS}/runs/beats", {"runs": run_ids}, is_repeatable=True)
+        return msgspec.json.decode(said, type=Beaten).running
 
     def _batch(self, batch: wired.Batch) -> None:
         self._wire.post(f"{API}/runs/log-batch", batch, is_repeatable=True)
@@ -231,6 +240,7 @@ class RemoteRuns:
         asked = {"run_id": run_id, "status": "RUNNING"}
         self._wire.post(f"{API}/runs/update", asked, is_repeatable=True)
         self._roots[run_id] = found.info.artifact_uri
+        self._pulse.add(run_id)
         self.send(run_id, params=draft.params, tags=draft.tags)
         name = self._experiment_name(found.info.experiment_id)
         steps = {metric.key: metric.step for metric in found.data.metrics}
@@ -304,6 +314,12 @@ class RemoteRuns:
                     return version
             offset = page.next_offset
         raise NotFound("dataset version", ref)
+
+
+class Beaten(msgspec.Struct):
+    """The runs that a server holds to be running."""
+
+    running: list[str]
 
 
 class VersionPage(msgspec.Struct):

@@ -10,7 +10,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 PREFIX = "TREADLE_"
 DATABASE = "treadle.db"
 TENANTS = "tenants"
+GONE_AFTER_S = 300
 _TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,49}")
 
 
@@ -39,6 +40,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     `webhooks`: addresses told of every alert, as JSON.
     `webhook_hosts`: hosts that webhooks may go to; any other is refused.
     `tenants`: `open` makes a tenant (`/t/NAME`) at its first use, `closed` serves those there are.
+    `gone_after_s`: seconds without a sign of life after which a run that our client logs to a
+    server fails.
     `home`: the folder of the state.
     """
 
@@ -52,6 +55,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     webhooks: tuple[str, ...] = ()
     webhook_hosts: tuple[str, ...] = ()
     tenants: Literal["open", "closed"] = "open"
+    gone_after_s: Annotated[int, msgspec.Meta(ge=60)] = GONE_AFTER_S
     home: Path = Path(".treadle")
 
     def where_metadata(self) -> str:

@@ -215,6 +215,7 @@ class _Awake:
         return (
             not self.app.jobs.is_idle()
             or self.app.webhooks.is_any_behind()
+            or self.app.tracking.is_any_watched()
             or bool(self.app.releases.policies())
         )
 

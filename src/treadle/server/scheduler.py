@@ -24,6 +24,7 @@ LOOP_S = 30.0
 SEAL_S = 60.0
 WEBHOOKS_S = 2.0
 SWEEP_S = 3600.0
+RUNS_S = 15.0
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -104,6 +105,8 @@ class Scheduler:
             Duty(name="compact", every_s=COMPACT_S, do=app.serving.compact),
             Duty(name="requeue", every_s=REQUEUE_S, do=app.jobs.requeue_expired),
             Duty(name="seal", every_s=SEAL_S, do=app.log.seal, shared=True),
+            # Processes are of this machine: every control process looks for its own.
+            Duty(name="runs", every_s=RUNS_S, do=app.tracking.fail_gone),
             # Each webhook is claimed by who tells it.
             Duty(name="webhooks", every_s=WEBHOOKS_S, do=self._send_courier),
             Duty(name="sweep", every_s=SWEEP_S, do=app.artifacts.sweep_drafts, shared=True),

@@ -25,7 +25,7 @@ def test_the_log_is_sealed_and_segments_are_compacted(empty):
 
     done = scheduler.run_due()
 
-    assert {"seal", "compact", "requeue", "loops", "webhooks", "sweep"} == set(done)
+    assert {"seal", "compact", "requeue", "loops", "webhooks", "sweep", "runs"} == set(done)
     assert len(empty.log.checkpoints()) == 1
 
 
@@ -54,7 +54,7 @@ def test_a_replay_is_moved_by_who_plays_it(tmp_path):
     done = Scheduler(world.app).run_due()
 
     world.app.close()
-    assert set(done) == {"seal", "compact", "requeue", "webhooks", "sweep"}
+    assert set(done) == {"seal", "compact", "requeue", "webhooks", "sweep", "runs"}
 
 
 def test_loops_are_moved_and_challengers_asked_for(tmp_path):

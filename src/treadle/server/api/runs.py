@@ -1,14 +1,15 @@
-"""GET runs."""
+"""GET runs; POST beats."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import msgspec
+from starlette.concurrency import run_in_threadpool
 
 from treadle.kernel.errors import InvalidInput
 from treadle.server.answers import json_answer
-from treadle.server.asked import Asked, app_of
+from treadle.server.asked import Asked, app_of, body_of, read_body
 from treadle.tracking.entities import Artifact, MetricSummary, Run
 
 if TYPE_CHECKING:
@@ -25,6 +26,18 @@ class WholeRun(msgspec.Struct, frozen=True, kw_only=True):
     run: Run
     metrics: tuple[MetricSummary, ...]
     artifacts: tuple[Artifact, ...]
+
+
+class Beats(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Runs whose process lives."""
+
+    runs: tuple[str, ...]
+
+
+class Beaten(msgspec.Struct, frozen=True, kw_only=True):
+    """Those of the runs that are running, and whose next beat is missed when it stays away."""
+
+    running: tuple[str, ...]
 
 
 def runs(request: Request) -> Response:
@@ -64,4 +77,20 @@ def run(request: Request) -> Response:
     return json_answer(whole)
 
 
-ROUTES = (("GET", "/runs", runs), ("GET", "/runs/{id}", run))
+async def beats(request: Request) -> Response:
+    """Say that the process of runs lives: {"runs": ["…"]}; a run that stops to beat fails."""
+    raw = await read_body(request)
+    return json_answer(await run_in_threadpool(_beat, request, raw))
+
+
+def _beat(request: Request, raw: bytes) -> Beaten:
+    Asked(request)
+    body = body_of(request, raw, Beats)
+    return Beaten(running=app_of(request).tracking.beat(body.runs))
+
+
+ROUTES = (
+    ("GET", "/runs", runs),
+    ("POST", "/runs/beats", beats),
+    ("GET", "/runs/{id}", run),
+)

@@ -5,7 +5,7 @@ Each verb is a plain function in the module of its noun; here they are gathered 
 
 from __future__ import annotations
 
-from treadle.tracking.service import arrivals, cleaning, curves, searches
+from treadle.tracking.service import arrivals, cleaning, curves, lives, searches
 from treadle.tracking.service import artifacts as of_artifacts
 from treadle.tracking.service import datasets as of_datasets
 from treadle.tracking.service import experiments as of_experiments
@@ -45,6 +45,11 @@ class Tracking(Doors):
     search_runs = searches.search_runs
     search_experiments = searches.search_experiments
     search_logged_models = searches.search_logged_models
+
+    watch_run = lives.watch_run
+    beat = lives.beat
+    fail_gone = lives.fail_gone
+    is_any_watched = lives.is_any_watched
 
     log = of_metrics.log
     log_batch = of_metrics.log_batch

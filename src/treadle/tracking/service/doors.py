@@ -6,7 +6,9 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from treadle.kernel.clock import Clock, SystemClock
 from treadle.kernel.errors import InvalidInput
+from treadle.kernel.settings import GONE_AFTER_S
 from treadle.tracking.capture import Capture, capture_process
 from treadle.tracking.entities import Artifact
 from treadle.tracking.service.together import Together
@@ -34,11 +36,16 @@ class Doors:
         objects: ObjectStore,
         capture: Callable[[], Capture] = capture_process,
         on_removal: Callable[[Transaction, Sequence[str]], None] = lambda _tx, _ids: None,
+        machine_clock: Clock | None = None,
+        gone_after_s: int = GONE_AFTER_S,
     ) -> None:
         self.metadata = store
         self.objects = objects
         self.together = Together(store)
         self.on_removal = on_removal
+        # Not the project's clock: processes live and die in the machine's time.
+        self.machine_clock = machine_clock or SystemClock()
+        self.gone_after_s = gone_after_s
         self._capture = capture
         self._captured: tuple[Capture, tuple[Artifact, ...]] | None = None
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from treadle.storage.transaction import Transaction
     from treadle.tracking.entities import Artifact, EndStatus, RunStatus
+    from treadle.tracking.processes import Process
     from treadle.tracking.service.doors import Doors
     from treadle.tracking.store import Standing
 
@@ -45,12 +46,14 @@ def start_run(
     started_at: int | None = None,
     run_id: str = "",
     capture: bool = True,
+    process: Process | None = None,
 ) -> Run:
     """Start a run in an experiment, tagged with the code, packages and system it runs with.
 
     Given tags win over captured ones; `capture=False` for runs of another process. The name and the
     parent are also the tags `mlflow.runName` and `mlflow.parentRunId`, whichever of the two is
-    given. Raises NotFound when the parent is not there, Conflict when the experiment is deleted.
+    given. With a `process` the run fails should that be gone before it has ended it. Raises
+    NotFound when the parent is not there, Conflict when the experiment is deleted.
     """
     if not experiment_id:
         rules.check_experiment(experiment)
@@ -79,6 +82,8 @@ def start_run(
             tags=labels,
         )
         _start(tx, started, artifacts=artifacts)
+        if process is not None:
+            store.watch(tx, started.id, process=process, at=self.machine_clock.now())
         return started
 
     return self.together.write(work)
@@ -91,6 +96,8 @@ def end_run(self: Doors, run_id: str, *, status: EndStatus = "finished", error: 
 
     def work(tx: Transaction) -> Run:
         before = known(tx, run_id, lock=True).status
+        if _taken_off_watch(tx, run_id):
+            before = "running"
         if before in rules.END_STATUSES and before != status:
             raise Conflict(
                 f"Run {run_id} has already {before}; it cannot become {status}.",
@@ -102,7 +109,7 @@ def end_run(self: Doors, run_id: str, *, status: EndStatus = "finished", error: 
         changed = {"status": status, "error": text, "ended_at": tx.at}
         store.change_run(tx, run_id, changed)
         after = found(tx, run_id)
-        _tell_end(tx, after)
+        tell_end(tx, after)
         return after
 
     return self.together.write(work)
@@ -124,6 +131,8 @@ def update_run(
     def work(tx: Transaction) -> Run:
         before = must_be_live(tx, run_id, lock=True)
         changed: dict[str, object] = {} if status is None else {"status": status}
+        if status is not None and _taken_off_watch(tx, run_id):
+            changed |= {"error": ""}
         changed |= {} if ended_at is None else {"ended_at": ended_at}
         changed |= {"name": named} if named else {}
         if changed:
@@ -286,6 +295,14 @@ def _start(tx: Transaction, started: Run, *, artifacts: tuple[Artifact, ...]) ->
     )
 
 
+def _taken_off_watch(tx: Transaction, run_id: str) -> bool:
+    """Watch a run no longer, now that somebody says how it stands; say whether it was held gone."""
+    watched = store.find_watched(tx, run_id)
+    if watched is not None:
+        store.unwatch(tx, run_id)
+    return watched is not None and watched.gone
+
+
 def _standing_tags(*, name: str, parent_id: str | None) -> dict[str, str]:
     tags = {rules.RUN_NAME: name} if name else {}
     return tags if parent_id is None else {**tags, rules.PARENT: parent_id}
@@ -294,12 +311,13 @@ def _standing_tags(*, name: str, parent_id: str | None) -> dict[str, str]:
 def _tell_change(tx: Transaction, *, before: Standing, after: Run, named: bool) -> None:
     turned = before.status != after.status
     if turned and after.status in rules.END_STATUSES:
-        _tell_end(tx, after)
+        tell_end(tx, after)
     if named or (turned and after.status not in rules.END_STATUSES):
         tx.emit(RunUpdated(run_id=after.id, name=after.name, status=after.status))
 
 
-def _tell_end(tx: Transaction, after: Run) -> None:
+def tell_end(tx: Transaction, after: Run) -> None:
+    """Tell how a run ended, with its latest metrics."""
     status: EndStatus = after.status  # type: ignore[assignment] # one of END_STATUSES
     metrics = _sayable(after.metrics)
     tx.emit(RunEnded(run_id=after.id, status=status, error=after.error, metrics=metrics))

@@ -87,11 +87,23 @@ from treadle.tracking.store.tables import (
     runs,
 )
 from treadle.tracking.store.views import saved_views
+from treadle.tracking.store.watched import (
+    Watched,
+    find_watched,
+    forget_gone,
+    is_any_watched,
+    list_watched,
+    mark_gone,
+    unwatch,
+    watch,
+    watched_runs,
+)
 
 __all__ = [
     "EVER",
     "Span",
     "Standing",
+    "Watched",
     "add_experiment",
     "add_input",
     "add_logged_model",
@@ -125,12 +137,16 @@ __all__ = [
     "find_logged_model",
     "find_run",
     "find_series",
+    "find_watched",
+    "forget_gone",
     "ids_from",
+    "is_any_watched",
     "latest_metrics_of",
     "latest_points",
     "list_artifacts",
     "list_experiments",
     "list_points",
+    "list_watched",
     "logged_datasets",
     "logged_model_artifacts",
     "logged_model_metrics",
@@ -139,6 +155,7 @@ __all__ = [
     "logged_models",
     "logged_models_of",
     "loose_artifacts",
+    "mark_gone",
     "metric_blocks",
     "metric_points",
     "metric_series",
@@ -166,5 +183,8 @@ __all__ = [
     "stage_experiment",
     "standing",
     "summarise_metrics",
+    "unwatch",
     "use_dataset",
+    "watch",
+    "watched_runs",
 ]

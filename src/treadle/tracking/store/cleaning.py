@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _OF_SERIES = ("metric_points", "metric_blocks")
 _OF_RUNS = (
     "metric_series", "run_params", "run_tags", "run_metrics", "run_inputs", "run_artifacts",
-    "run_datasets", "run_models",
+    "run_datasets", "run_models", "watched_runs",
 )  # fmt: skip
 _OF_MODELS = (
     "logged_model_params", "logged_model_tags", "logged_model_metrics", "logged_model_artifacts",
