@@ -22,12 +22,13 @@ from treadle.monitoring.webhooks.courier import Courier
 from treadle.server.scheduler import ACTOR, Scheduler
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Iterator
 
     from treadle.app import App
 
 LOOK_S = 1.0
-MOST_AWAKE = 32
+# Each has connections of its own, of which a PostgreSQL allows 100 unless told otherwise.
+MOST_AWAKE = 16
 # How long a tenant stays open after the last thing that happened in it.
 QUIET_S = 30.0
 CHECK_S = 5.0
@@ -105,7 +106,7 @@ class Caretaker:
             except (TreadleError, OSError) as error:
                 _LOGGER.warning("tenants: %s", error)
             except Exception:
-                # A bug in one tenant must not end the care of all; it is told in full, every time.
+                # A bug must not end the care of all; it is told in full, every time.
                 _LOGGER.exception("tenants could not be looked after")
             self._stopping.wait(LOOK_S)
 
@@ -131,22 +132,35 @@ class Caretaker:
             now = time.monotonic()
             self._asleep[name] = _Asleep(mark=mark, since=now, again_at=now + AGAIN_S)
             return
-        was = self._sleep_of(name)
         self._awake[name] = tenant
-        if was.head is None:
-            tenant.look(room=0)
-        if was.head in {None, tenant.head} and not tenant.has_work():
-            # It was never seen, or only its file was touched, as by whoever closed it last.
-            self._put_to_sleep(name, mark=mark)
+        with self._alone(name, mark=mark):
+            was = self._sleep_of(name)
+            if was.head is None:
+                tenant.look(room=0)
+            if was.head in {None, tenant.head} and not tenant.has_work():
+                # It was never seen, or only its file was touched, as by whoever closed it last.
+                self._put_to_sleep(name, mark=mark)
 
     def _look_after(self, name: str, tenant: _Awake, *, mark: Hashable) -> None:
-        try:
+        with self._alone(name, mark=mark):
             tenant.look(room=self._app.settings.workers - self._workers_of_others(name))
             if tenant.is_quiet(self._quiet_s):
                 tenant.app.log.seal()
                 self._put_to_sleep(name, mark=mark)
+
+    @contextlib.contextmanager
+    def _alone(self, name: str, *, mark: Hashable) -> Iterator[None]:
+        """Let what goes wrong in a tenant be its own: it sleeps a while, the others go on."""
+        try:
+            yield
         except TreadleError as error:
             _LOGGER.warning("tenant %s: %s", name, error)
+        except Exception:
+            # A bug is told in full, every time.
+            _LOGGER.exception("tenant %s could not be looked after", name)
+        else:
+            return
+        if name in self._awake:
             self._put_to_sleep(name, mark=mark, again_s=AGAIN_S)
 
     def _workers_of_others(self, name: str) -> int:

@@ -149,6 +149,29 @@ def test_one_tenant_with_a_damaged_database_keeps_no_other_from_its_turn(tmp_pat
     assert "tenant bad" in caplog.text
 
 
+def test_a_bug_in_one_tenant_is_told_and_keeps_no_other_from_its_turn(
+    tmp_path, caplog, monkeypatch, request
+):
+    def broken(self):
+        if self.app.home.name == "a":
+            raise ZeroDivisionError
+        return False
+
+    monkeypatch.setattr(caretaker._Awake, "has_work", broken)
+    with App(Settings(home=tmp_path / "home")) as root:
+        made(root, "a")
+        made(root, "b")
+        care = Caretaker(root)
+        request.addfinalizer(care.stop)
+
+        care.look()
+
+        assert seals(root, "b") == 1
+    assert "tenant a could not be looked after" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+    assert care.awake == ()
+
+
 def test_a_tenant_that_was_deleted_is_let_go(tmp_path, request):
     with App(Settings(home=tmp_path / "home")) as root:
         enqueue(root, "red")

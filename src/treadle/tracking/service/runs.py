@@ -96,7 +96,7 @@ def end_run(self: Doors, run_id: str, *, status: EndStatus = "finished", error: 
 
     def work(tx: Transaction) -> Run:
         before = known(tx, run_id, lock=True).status
-        if _taken_off_watch(tx, run_id):
+        if store.unwatch(tx, run_id):  # it was only held gone
             before = "running"
         if before in rules.END_STATUSES and before != status:
             raise Conflict(
@@ -131,7 +131,8 @@ def update_run(
     def work(tx: Transaction) -> Run:
         before = must_be_live(tx, run_id, lock=True)
         changed: dict[str, object] = {} if status is None else {"status": status}
-        if status is not None and _taken_off_watch(tx, run_id):
+        # Who says how a run stands is believed; that it was held gone is then no error of it.
+        if status is not None and store.unwatch(tx, run_id):
             changed |= {"error": ""}
         changed |= {} if ended_at is None else {"ended_at": ended_at}
         changed |= {"name": named} if named else {}
@@ -293,14 +294,6 @@ def _start(tx: Transaction, started: Run, *, artifacts: tuple[Artifact, ...]) ->
             artifacts=artifacts,
         )
     )
-
-
-def _taken_off_watch(tx: Transaction, run_id: str) -> bool:
-    """Watch a run no longer, now that somebody says how it stands; say whether it was held gone."""
-    watched = store.find_watched(tx, run_id)
-    if watched is not None:
-        store.unwatch(tx, run_id)
-    return watched is not None and watched.gone
 
 
 def _standing_tags(*, name: str, parent_id: str | None) -> dict[str, str]:

@@ -53,9 +53,11 @@ def watch(tx: Transaction, run_id: str, *, process: Process | None, at: int) -> 
     tx.execute(row.on_conflict_do_update(index_elements=["run_id"], set_=values))
 
 
-def unwatch(tx: Transaction, run_id: str) -> None:
-    """Watch a run no longer."""
-    driver.run(tx, "DELETE FROM watched_runs WHERE run_id = ?", (run_id,))
+def unwatch(tx: Transaction, run_id: str) -> bool:
+    """Watch a run no longer; say whether it was held gone. One statement: every run ends by it."""
+    query = "DELETE FROM watched_runs WHERE run_id = ? RETURNING gone"
+    row: Any = driver.run(tx, query, (run_id,)).fetchone()
+    return row is not None and bool(row[0])
 
 
 def find_watched(tx: Transaction, run_id: str) -> Watched | None:
