@@ -31,6 +31,7 @@ from treadle.storage.marks import mark_of_file, marks_of_schemas
 from treadle.storage.metadata import open_metadata
 from treadle.storage.schemas import schema_url
 from treadle.storage.stores import drafts_of, open_objects
+from treadle.tracing.service import Tracing
 from treadle.tracking.artifacts import Artifacts
 from treadle.tracking.capture import capture_process
 from treadle.tracking.facets import Facets
@@ -39,13 +40,14 @@ from treadle.tracking.views import Views
 from treadle.tuning.service import Tuning
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Hashable
     from pathlib import Path
     from types import TracebackType
 
     from treadle.monitoring.ports import Notifier
     from treadle.storage.ports import MetadataStore, ObjectStore
     from treadle.storage.transaction import Transaction
+    from treadle.tracking.entities import Cleaned
 
 
 class App:
@@ -105,9 +107,14 @@ class App:
         return Tracking(
             store=self.store,
             objects=self.objects,
-            on_removal=self._experiments_vanish,
+            also_clean=self._also_clean,
             gone_after_s=self.settings.gone_after_s,
         )
+
+    @cached_property
+    def tracing(self) -> Tracing:
+        """Traces of calls, and what is said about them."""
+        return Tracing(store=self.store, tracking=self.tracking)
 
     @cached_property
     def evaluation(self) -> Evaluation:
@@ -284,9 +291,10 @@ class App:
     ) -> None:
         self.close()
 
-    def _experiments_vanish(self, tx: Transaction, experiment_ids: Sequence[str]) -> None:
-        """Take experiments that are removed for good off the lists of other nouns."""
-        self.evaluation.forget_experiments(tx, experiment_ids)
+    def _also_clean(self, tx: Transaction, cleaned: Cleaned) -> None:
+        """Let what is removed for good go from the nouns above tracking, too."""
+        self.tracing.forget(tx, cleaned)
+        self.evaluation.forget_experiments(tx, cleaned.experiments)
 
     def _needed_by(self, model: str, number: int | None) -> str:
         """Say what still needs a model version, or any version of a model."""

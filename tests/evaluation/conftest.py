@@ -56,5 +56,5 @@ def tracking(store: SqlMetadataStore, objects: FolderObjectStore) -> Tracking:
 def evaluation(store: SqlMetadataStore, tracking: Tracking, data: Data) -> Evaluation:
     # As the composition root wires them.
     found = Evaluation(store=store, tracking=tracking, commit=data.commit)
-    tracking.on_removal = found.forget_experiments
+    tracking.also_clean = lambda tx, cleaned: found.forget_experiments(tx, cleaned.experiments)
     return found

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treadle.exchange.tensorboard.events import Malformed, read_event, write_scalar
+from treadle.exchange.tensorboard.events import read_event, write_scalar
 from treadle.exchange.tensorboard.logs import metric_name, read_logs, write_logs
 from treadle.exchange.tensorboard.records import checksum, framed, frames
 from treadle.kernel.errors import NotFound
+from treadle.kernel.protobuf import Malformed
 from treadle.tracking.entities import MetricPoint
 
 # TensorBoard's own writer and reader; in a process of its own, for it warns while it is imported.

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from treadle.release.service import Releases
     from treadle.serving.service import Serving
     from treadle.storage.log import EventLog
+    from treadle.tracing.service import Tracing
     from treadle.tracking.service import Tracking
     from treadle.tuning.service import Tuning
 
@@ -65,6 +66,11 @@ class Client(Tracker):
     def tracking(self) -> Tracking:
         """Experiments and runs."""
         return self.app.tracking
+
+    @cached_property
+    def tracing(self) -> Tracing:
+        """Traces of calls, and what is said about them."""
+        return self.app.tracing
 
     @cached_property
     def evaluation(self) -> Evaluation:

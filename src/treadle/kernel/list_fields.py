@@ -28,8 +28,9 @@ from treadle.kernel.filters import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-# `millis` is an instant asked for in milliseconds, `caseless` a text without regard to case.
-Kind = Literal["text", "caseless", "number", "whole", "instant", "millis"]
+# `millis` is an instant asked for in milliseconds, `caseless` a text without regard to case,
+# `either` a text or a number, as it is asked for.
+Kind = Literal["text", "caseless", "either", "number", "whole", "instant", "millis"]
 
 PREFIXES = ("attribute", "attributes", "attr", "run")
 COMPARING = ("=", "!=", "<", "<=", ">", ">=")
@@ -111,7 +112,8 @@ def _condition(found: Condition, fields: ListFields) -> Node:
         if not key and not field.nullable:
             raise _wrong(found, "is never missing", "Leave the condition out.")
         return Condition(field=field.name, key=key, operator=found.operator)
-    if field.kind in {"text", "caseless"}:
+    is_text = field.kind == "either" and not isinstance(found.value, (int, float))
+    if is_text or field.kind in {"text", "caseless"}:
         return _of_text(found, field, key=key, bare_texts=fields.bare_texts)
     return _of_number(found, field, key=key)
 
@@ -158,7 +160,7 @@ def _of_number(found: Condition, field: ListField, *, key: str) -> Node:
         value = int(value)
     if not isinstance(value, (int, float)):
         raise _wrong(found, "is a number", f"Leave the quotes out: {found.name} < 0.5")
-    if kind == "number":
+    if kind in {"number", "either"}:
         return Condition(field=field.name, key=key, operator=found.operator, value=float(value))
     whole = _of_whole(field.name, found.operator, value)
     return _in_micros(whole) if kind == "millis" and isinstance(whole, Condition) else whole

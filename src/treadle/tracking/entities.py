@@ -145,3 +145,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     def duration_us(self) -> int | None:
         """How long the run took, or None while it is running."""
         return None if self.ended_at is None else self.ended_at - self.started_at
+
+
+class Cleaned(msgspec.Struct, frozen=True, kw_only=True):
+    """The ids of what was removed for good, or would be."""
+
+    experiments: tuple[str, ...]
+    runs: tuple[str, ...]
+    logged_models: tuple[str, ...]

@@ -10,7 +10,6 @@ import msgspec
 
 from treadle.exchange.tensorboard.events import (
     Event,
-    Malformed,
     Value,
     read_event,
     write_scalar,
@@ -19,6 +18,7 @@ from treadle.exchange.tensorboard.events import (
 )
 from treadle.exchange.tensorboard.records import framed, frames
 from treadle.kernel.errors import InvalidInput, NotFound
+from treadle.kernel.protobuf import Malformed
 from treadle.tracking.entities import MetricPoint
 from treadle.tracking.rules import KEY_LENGTH
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from treadle.server.mlflow import (
     artifacts,
+    assessments,
     batches,
     datasets,
     evaluation,
@@ -26,6 +27,8 @@ from treadle.server.mlflow import (
     models,
     registry,
     runs,
+    spans,
+    traces,
     webhooks,
 )
 from treadle.server.mlflow.door import Door
@@ -48,9 +51,15 @@ ROUTES: tuple[Route, ...] = (
     *webhooks.ROUTES,
     *datasets.ROUTES,
     *evaluation.ROUTES,
+    *traces.ROUTES,
+    *assessments.ROUTES,
     *artifacts.ROUTES,
 )
-ROOT_ROUTES: tuple[Route, ...] = (*info.ROOT_ROUTES, *artifacts.ROOT_ROUTES)
+ROOT_ROUTES: tuple[Route, ...] = (
+    *info.ROOT_ROUTES,
+    *artifacts.ROOT_ROUTES,
+    *spans.ROOT_ROUTES,
+)
 
 
 def mlflow_door(otherwise: ASGIApp, app: App) -> Door:

@@ -24,7 +24,7 @@ JSON = b"application/json"
 class Call:
     """What was asked: services, names from the path, query and body."""
 
-    __slots__ = ("app", "media", "method", "path", "query_string", "raw")
+    __slots__ = ("agent", "app", "media", "method", "path", "query_string", "raw")
 
     def __init__(
         self,
@@ -35,6 +35,7 @@ class Call:
         query_string: bytes = b"",
         media: bytes | None = None,
         raw: bytes = b"",
+        agent: bytes | None = None,
     ) -> None:
         self.app = app
         self.method = method
@@ -42,6 +43,7 @@ class Call:
         self.query_string = query_string
         self.media = media
         self.raw = raw
+        self.agent = agent
 
     def read(self, kind: type[Kind]) -> Kind:
         """Decode what was asked. Raises WireError worded as the genuine server does.

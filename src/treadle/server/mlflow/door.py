@@ -121,6 +121,7 @@ class Door:
                     query_string=scope["query_string"],
                     media=_header(scope, b"content-type"),
                     raw=await _body(receive),
+                    agent=_header(scope, b"user-agent"),
                 )
                 found = await anyio.to_thread.run_sync(_act, handler, call)
         except (TreadleError, WireError) as error:

@@ -105,4 +105,5 @@ _ABSENT = {
     "run": "Run with id={} not found",
     "experiment": "No Experiment with id={} exists",
     "logged_model": "Logged model with ID '{}' not found.",
+    "trace": "Trace with ID '{}' not found.",
 }

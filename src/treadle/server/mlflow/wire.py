@@ -119,7 +119,7 @@ def tidy(kind: type, values: dict[str, Any]) -> None:
 def from_names(kind: type[Ask], query: Mapping[str, list[str]]) -> dict[str, Any]:
     """Return the values of a query: a list where the field is one."""
     return {
-        field.name: query[field.name] if _is_list(field.type) else query[field.name][0]
+        field.name: _from_texts(field.type, query[field.name])
         for field in msgspec.structs.fields(kind)
         if field.name in query
     }
@@ -163,6 +163,13 @@ def _camel(name: str) -> str:
 
 def _is_list(kind: Any) -> bool:
     return any(get_origin(option) is tuple for option in _options(kind))
+
+
+def _from_texts(kind: Any, texts: list[str]) -> list[str] | str:
+    if _is_list(kind):
+        return texts
+    # Python's clients write a truth as Python does.
+    return texts[0].lower() if kind is bool else texts[0]
 
 
 def _options(kind: Any) -> tuple[Any, ...]:

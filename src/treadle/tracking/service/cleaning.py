@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from treadle.tracking import store
+from treadle.tracking.entities import Cleaned
 from treadle.tracking.facts import TrackingCleaned
 
 if TYPE_CHECKING:
     from treadle.tracking.service.doors import Doors
-
-
-class Cleaned(msgspec.Struct, frozen=True, kw_only=True):
-    """The ids of what was removed for good, or would be."""
-
-    experiments: tuple[str, ...]
-    runs: tuple[str, ...]
-    logged_models: tuple[str, ...]
 
 
 def gc(self: Doors, *, dry_run: bool = False, older_than: int = 0) -> Cleaned:
@@ -35,7 +26,7 @@ def gc(self: Doors, *, dry_run: bool = False, older_than: int = 0) -> Cleaned:
         cleaned = Cleaned(experiments=tuple(groups), runs=tuple(runs), logged_models=tuple(models))
         if not dry_run and (groups or runs or models):
             store.remove(tx, experiment_ids=groups, run_ids=runs, model_ids=models)
-            self.on_removal(tx, groups)
+            self.also_clean(tx, cleaned)
             tx.emit(
                 TrackingCleaned(
                     experiments=cleaned.experiments,

@@ -10,11 +10,11 @@ from treadle.kernel.clock import Clock, SystemClock
 from treadle.kernel.errors import InvalidInput
 from treadle.kernel.settings import GONE_AFTER_S
 from treadle.tracking.capture import Capture, capture_process
-from treadle.tracking.entities import Artifact
+from treadle.tracking.entities import Artifact, Cleaned
 from treadle.tracking.service.together import Together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from treadle.storage.ports import MetadataStore, ObjectStore
     from treadle.storage.transaction import Transaction
@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 NOTHING: Mapping[str, object] = {}
 
 
+def _nothing_more(tx: Transaction, cleaned: Cleaned) -> None:
+    del tx, cleaned
+
+
 class Doors:
     """The stores behind tracking; the verbs are plain functions that take them as `self`.
 
-    `on_removal` is told which experiments vanish for good, in the transaction that removes them:
-    who above keeps a list of experiments takes them off it.
+    `also_clean` removes what nouns above tie to what is removed for good, in the same transaction.
     """
 
     def __init__(
@@ -35,14 +38,14 @@ class Doors:
         store: MetadataStore,
         objects: ObjectStore,
         capture: Callable[[], Capture] = capture_process,
-        on_removal: Callable[[Transaction, Sequence[str]], None] = lambda _tx, _ids: None,
+        also_clean: Callable[[Transaction, Cleaned], None] = _nothing_more,
         machine_clock: Clock | None = None,
         gone_after_s: int = GONE_AFTER_S,
     ) -> None:
         self.metadata = store
         self.objects = objects
         self.together = Together(store)
-        self.on_removal = on_removal
+        self.also_clean = also_clean
         # Not the project's clock: processes live and die in the machine's time.
         self.machine_clock = machine_clock or SystemClock()
         self.gone_after_s = gone_after_s
