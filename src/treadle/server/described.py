@@ -16,6 +16,7 @@ from treadle.server.api import artifacts, data, endpoints, events, models, monit
 from treadle.server.asked import LIMIT_MOST, OFFSET_MOST
 from treadle.server.mlflow import artifacts as wire_artifacts
 from treadle.server.mlflow import metrics as wire_metrics
+from treadle.server.mlflow import spans as wire_spans
 from treadle.server.mlflow.wire import Empty
 from treadle.serving.entities import Endpoint
 from treadle.storage.events import Event
@@ -102,6 +103,7 @@ STREAMED: dict[Callable[..., Any], Shape] = {
     wire_artifacts.upload_part: Shape(body=FILE),
     wire_artifacts.complete_upload: Shape(body=wire_artifacts.CompleteUpload, answer=Empty),
     wire_artifacts.abort_upload: Shape(body=wire_artifacts.AbortUpload, answer=Empty),
+    wire_spans.export: Shape(body=FILE),
     wire_metrics.histories: Shape(
         query={"run_id": tuple[str, ...], "metric_key": str, "max_results": int},
         needs=("run_id", "metric_key"),

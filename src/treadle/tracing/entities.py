@@ -43,6 +43,14 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: int
 
 
+class NewValue(msgspec.Struct, frozen=True, kw_only=True):
+    """Another value for an assessment of a kind."""
+
+    kind: AssessmentKind
+    value: Any = None
+    error: AssessmentError | None = None
+
+
 class Trace(msgspec.Struct, frozen=True, kw_only=True):
     """One call from its first to its last step; times are µs UTC.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 ID_LENGTH = 100
 NAME_LENGTH = 250
-TAG_LENGTH = 8000
+TAG_LENGTH = 4096
+METADATA_LENGTH = 8000
 METADATA_MOST = 1000
 PREVIEW_LENGTH = 1000
 VALUE_BYTES = 1 << 20
@@ -62,7 +64,9 @@ def check_trace(trace: Trace) -> Trace:
         id=check_id(trace.id),
         tags=check_tags(trace.tags),
         metadata={
-            check_key(key, what="metadata"): _text(value, what="Metadata")
+            check_key(key, what="metadata"): check_text(
+                value[:METADATA_LENGTH], what="Metadata"
+            )
             for key, value in trace.metadata.items()
         },
         request_preview=_short(trace.request_preview),
@@ -115,9 +119,9 @@ def metadata_of(spans: Iterable[Span]) -> dict[str, str]:
     for span in spans:
         for name in _SESSIONS:
             if value := span.attributes.get(name):
-                found.setdefault(SESSION, _plain(value)[:TAG_LENGTH])
+                found.setdefault(SESSION, _plain(value)[:METADATA_LENGTH])
         if value := span.attributes.get("user.id"):
-            found.setdefault(USER, _plain(value)[:TAG_LENGTH])
+            found.setdefault(USER, _plain(value)[:METADATA_LENGTH])
     return found
 
 
@@ -150,7 +154,7 @@ def preview(value: Any, *, role: str) -> str | None:
     """Return the beginning of inputs or outputs: of a chat the last message of a role."""
     if value is None:
         return None
-    return _short(_last_message(value, role) or msgspec.json.encode(value).decode())
+    return _short(_last_message(value, role) or json.dumps(value, ensure_ascii=False))
 
 
 def _stretch(known: Known, spans: Sequence[Span]) -> None:

@@ -14,7 +14,7 @@ from treadle.server.mlflow.wire_traces import (
     assessment_out,
     value_in,
 )
-from treadle.tracing.service.assessments import NewValue
+from treadle.tracing.entities import NewValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Traces, spans and assessments as MLflow's JSON has them: protobuf's instants, spans and values."""
+"""Traces, spans and assessments as MLflow's JSON has them: in the forms of protobuf."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import msgspec
 from treadle.kernel.clock import parse_instant
 from treadle.kernel.errors import InvalidInput
 from treadle.server.mlflow.errors import INVALID, WireError
-from treadle.server.mlflow.wire import US, Answer, KeyValue, ms, pairs, some
+from treadle.server.mlflow.wire import US, Answer, KeyValue, pairs, some
 from treadle.tracing.entities import Assessment, AssessmentError, Trace
 from treadle.tracing.otlp import TRACE_PREFIX
 
@@ -118,7 +118,7 @@ class TraceInfoV2(Answer):
     request_id: str
     experiment_id: str
     timestamp_ms: int
-    execution_time_ms: int | msgspec.UnsetType
+    execution_time_ms: int
     status: str
     request_metadata: list[KeyValue] | msgspec.UnsetType
     tags: list[KeyValue] | msgspec.UnsetType
@@ -186,7 +186,7 @@ def trace_v2(trace: Trace, *, place: str) -> TraceInfoV2:
         request_id=trace.id,
         experiment_id=trace.experiment_id,
         timestamp_ms=trace.started_at // US,
-        execution_time_ms=ms(trace.duration_us),
+        execution_time_ms=(trace.duration_us or 0) // US,
         status="TRACE_STATUS_UNSPECIFIED" if trace.status == "unspecified" else state,
         request_metadata=pairs(_metadata(trace)),
         tags=pairs(_tags(trace, place)),
@@ -295,7 +295,9 @@ def value_in(said: AssessmentWire) -> tuple[AssessmentKind, Any, AssessmentError
 
 def assessment_out(said: Assessment) -> AssessmentWire:
     """Return what is said about a trace."""
-    error = said.error and ErrorWire(said.error.code, said.error.message, said.error.stack_trace)
+    error = None
+    if said.error is not None:
+        error = ErrorWire(said.error.code, said.error.message, said.error.stack_trace)
     return AssessmentWire(
         assessment_id=said.id,
         assessment_name=said.name,

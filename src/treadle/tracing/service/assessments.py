@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -15,18 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from treadle.storage.transaction import Transaction
-    from treadle.tracing.entities import Assessment, AssessmentError, AssessmentKind
+    from treadle.tracing.entities import Assessment, NewValue
     from treadle.tracing.service.doors import Doors
 
 PREFIX = "a-"
-
-
-class NewValue(msgspec.Struct, frozen=True, kw_only=True):
-    """Another value for an assessment of a kind."""
-
-    kind: AssessmentKind
-    value: Any = None
-    error: AssessmentError | None = None
 
 
 def log_assessment(self: Doors, said: Assessment) -> Assessment:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def forget(self: Doors, tx: Transaction, cleaned: Cleaned) -> None:  # noqa: ARG001 - a verb like the others
-    """Remove the traces of removed experiments, and the links to removed runs, in one go with them."""
+    """Remove the traces of removed experiments and the links to removed runs, with them."""
     ids = store.traces_of_experiments(tx, cleaned.experiments)
     if ids:
         store.remove(tx, ids)

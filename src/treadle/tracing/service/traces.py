@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from treadle.kernel.errors import InvalidInput, NotFound
 from treadle.tracing import rules, store
 from treadle.tracing.facts import TracesDeleted, TracesLinked
+from treadle.tracking.rules import check_text
 from treadle.tracking.service.runs import known as known_run
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def link_prompts(self: Doors, trace_id: str, prompts: Sequence[tuple[str, str]])
     """Say which prompts, by name and version, a trace used."""
     if len(prompts) > rules.LINKS_MOST:
         raise InvalidInput(f"A trace is linked to at most {rules.LINKS_MOST} prompts at once.")
-    targets = [rules.check_text(f"{name}/{version}", what="A prompt") for name, version in prompts]
+    targets = [check_text(f"{name}/{version}", what="A prompt") for name, version in prompts]
     with self.metadata.write() as tx:
         _known(tx, trace_id)
         store.add_links(tx, kind="prompt", trace_ids=[trace_id], targets=targets)

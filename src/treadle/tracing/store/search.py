@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import JSON as _JSON
-from sqlalchemy import Text, and_, cast, false, func, literal_column, not_, or_, select, true
+import msgspec
+from sqlalchemy import JSON, Text, and_, cast, false, func, not_, or_, select, true
 
 from treadle.kernel.filters import And, Condition, Node, Not
 from treadle.storage.matching import column_holds, turned, value_holds
@@ -189,14 +189,15 @@ def _span_holds(condition: Condition, dialect: str) -> ColumnElement[bool]:
     if key.startswith(_ATTRIBUTES):
         value = _attribute(key.removeprefix(_ATTRIBUTES).strip("`"), dialect)
         return column_holds(value, condition, dialect=dialect)
+    if key == "status" and isinstance(condition.value, str):
+        condition = msgspec.structs.replace(condition, value=condition.value.lower())
     column: Any = spans.c.content if key in {"", "content"} else spans.c[key]
     return column_holds(column, condition, dialect=dialect)
 
 
 def _attribute(name: str, dialect: str) -> Any:
     if dialect == "postgresql":
-        path = literal_column("'attributes'")
-        return func.json_extract_path_text(cast(spans.c.content, _JSON), path, name)
+        return func.json_extract_path_text(cast(spans.c.content, JSON), "attributes", name)
     # A label of SQLite's paths has no escape for a quote: what holds one is found by no path.
     label = name.replace('"', "")
     return cast(func.json_extract(spans.c.content, f'$.attributes."{label}"'), Text)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from treadle.tracing.entities import TraceStatus
 from treadle.tracking.store import driver
 from treadle.tracking.store.driver import fetch
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from treadle.storage.transaction import Transaction
-    from treadle.tracing.entities import Span, Trace, TraceStatus
+    from treadle.tracing.entities import Span, Trace
 
 _KNOWN = """
     SELECT id, experiment_id, name, status, started_at, duration_us, request_preview,
