@@ -22,6 +22,7 @@ COMMANDS = {
     "status": ("treadle.cli.status", "Say what this home holds and what runs."),
     "run": ("treadle.cli.run", "Run the project: data, contract, pipeline, gates, release."),
     "runs": ("treadle.cli.runs", "List runs with their metrics, or show one."),
+    "traces": ("treadle.cli.traces", "List traces of calls, or show one step by step."),
     "data": ("treadle.cli.data", "Commit, list, show and check datasets."),
     "evaluation": ("treadle.cli.evaluation", "List evaluation datasets, show or freeze one."),
     "models": ("treadle.cli.models", "List models and versions, or show one."),
@@ -38,7 +39,10 @@ COMMANDS = {
 
 _GROUPS = (
     ("Start", ("demo", "init", "up", "status")),
-    ("Work", ("run", "runs", "data", "evaluation", "models", "endpoints", "alerts")),
+    (
+        "Work",
+        ("run", "runs", "traces", "data", "evaluation", "models", "endpoints", "alerts"),
+    ),
     ("Keep", ("import", "export", "gc")),
     ("Ask", ("trace", "at", "audit", "report")),
 )

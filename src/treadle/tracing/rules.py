@@ -64,9 +64,7 @@ def check_trace(trace: Trace) -> Trace:
         id=check_id(trace.id),
         tags=check_tags(trace.tags),
         metadata={
-            check_key(key, what="metadata"): check_text(
-                value[:METADATA_LENGTH], what="Metadata"
-            )
+            check_key(key, what="metadata"): check_text(value[:METADATA_LENGTH], what="Metadata")
             for key, value in trace.metadata.items()
         },
         request_preview=_short(trace.request_preview),

@@ -88,10 +88,10 @@ def _begin(
     *,
     known: Mapping[str, store.Known],
 ) -> dict[str, store.Known]:
-    for trace_id in sorted(set(by_trace) - set(known)):
-        spans = by_trace[trace_id]
-        store.put_trace(tx, rules.begun(trace_id, experiment_id=experiment_id, spans=spans))
-    return store.known_traces(tx, by_trace)
+    missing = set(by_trace) - set(known)
+    begun = (rules.begun(i, experiment_id=experiment_id, spans=by_trace[i]) for i in missing)
+    store.begin_traces(tx, begun)
+    return store.known_traces(tx, by_trace, lock=True)
 
 
 def _tell_around(

@@ -21,6 +21,10 @@ _KNOWN = """
         response_preview, finalized
     FROM traces WHERE id IN (??)
 """
+_BEGIN_TRACE = """
+    INSERT INTO traces (id, experiment_id, status, started_at, finalized) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT DO NOTHING
+"""
 _PUT_TRACE = """
     INSERT INTO traces (
         id, experiment_id, name, status, started_at, duration_us, client_request_id,
@@ -89,6 +93,12 @@ def known_traces(tx: Transaction, ids: Iterable[str], *, lock: bool = False) -> 
         Known(**dict(zip(fields, row, strict=True))) for row in fetch(tx, query, sorted(set(ids)))
     )
     return {found.id: found for found in rows}
+
+
+def begin_traces(tx: Transaction, begun: Iterable[Trace]) -> None:
+    """Insert traces that spans begin; who came first to the same one may be another process."""
+    rows = sorted((t.id, t.experiment_id, t.status, t.started_at, t.finalized) for t in begun)
+    driver.run(tx, _BEGIN_TRACE, rows)
 
 
 def put_trace(tx: Transaction, trace: Trace) -> None:
