@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from treadle.storage.transaction import Transaction
+    from treadle.tracking.entities import Cleaned
+
 
 @pytest.fixture
 def clock() -> FrozenClock:
@@ -40,11 +43,15 @@ def store(
 @pytest.fixture
 def tracing(store: SqlMetadataStore, tmp_path: Path) -> Tracing:
     held: list[Tracing] = []
+
+    def also_clean(tx: Transaction, cleaned: Cleaned) -> None:
+        held[0].forget(tx, cleaned)
+
     tracking = Tracking(
         store=store,
         objects=FolderObjectStore(tmp_path / "objects"),
         capture=lambda: Capture(tags={}, files={}),
-        also_clean=lambda *gone: held[0].forget(*gone),
+        also_clean=also_clean,
     )
     held.append(Tracing(store=store, tracking=tracking))
     return held[0]

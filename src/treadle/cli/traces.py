@@ -61,7 +61,8 @@ def command(
     if ctx.invoked_subcommand:
         return
     client = client_of(ctx)
-    ids = [client.tracking.experiment_by_name(experiment).id] if experiment else None
+    group = client.tracking.experiment_by_name(experiment) if experiment else None
+    ids = ([group.id] if group else []) if experiment else None
     page = client.tracing.search_traces(
         experiment_ids=ids, where=where, order_by=sort, limit=limit, offset=offset
     )

@@ -39,6 +39,11 @@ def run_place(run_id: str) -> str:
     return f"/runs/{_part(run_id)}"
 
 
+def trace_place(trace_id: str) -> str:
+    """Return the page of a trace."""
+    return f"/traces/{_part(trace_id)}"
+
+
 def artifact_place(run_id: str, path: str) -> str:
     """Return the address at which a file of a run is saved."""
     return f"{raw_place(run_id, path)}?download=1"

@@ -35,6 +35,11 @@ _LOOKS: dict[str, Look] = {
     "killed": _OFF,
     "cached": _GOOD,
     "deleted": _OFF,
+    # traces
+    "ok": _GOOD,
+    "error": _BAD,
+    "in_progress": _MOVING,
+    "unspecified": _WAITING,
     # model versions
     "production": Look("ok", "up"),
     "staging": Look("info", "up"),

@@ -86,6 +86,14 @@ from treadle.server.ui.contexts.runs import (
     TreeNode,
     ViewRow,
 )
+from treadle.server.ui.contexts.traces import (
+    AssessmentRow,
+    SpanEventRow,
+    SpanRow,
+    TraceContext,
+    TraceRow,
+    TracesContext,
+)
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -94,6 +102,7 @@ __all__ = [
     "PAGES",
     "PARTS",
     "AlertRow",
+    "AssessmentRow",
     "Chain",
     "CheckRow",
     "ColumnChoice",
@@ -155,7 +164,12 @@ __all__ = [
     "RunsPlot",
     "SchemaRow",
     "Seal",
+    "SpanEventRow",
+    "SpanRow",
     "StageEntry",
+    "TraceContext",
+    "TraceRow",
+    "TracesContext",
     "TreeNode",
     "VariantRow",
     "VersionFile",
@@ -169,6 +183,8 @@ PAGES: dict[str, type[DataclassInstance]] = {
     "runs.html": RunsContext,
     "run.html": RunContext,
     "experiments.html": ExperimentsContext,
+    "traces.html": TracesContext,
+    "trace.html": TraceContext,
     "compare.html": CompareContext,
     "datasets.html": DatasetsContext,
     "dataset.html": DatasetContext,

@@ -18,6 +18,7 @@ from treadle.server.ui.routes import (
     palette,
     runs,
     static,
+    traces,
 )
 
 
@@ -26,6 +27,7 @@ def routes() -> list[BaseRoute]:
     nouns = (
         home,
         runs,
+        traces,
         compare,
         experiments,
         data,

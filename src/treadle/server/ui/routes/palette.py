@@ -28,6 +28,7 @@ PAGES = (
     ("Home", "/"),
     ("Runs", "/runs"),
     ("Experiments", "/experiments"),
+    ("Traces", "/traces"),
     ("Data", "/data"),
     ("Evaluation datasets", "/evaluation"),
     ("Models", "/models"),
