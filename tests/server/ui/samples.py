@@ -10,6 +10,7 @@ import math
 
 from treadle.server.ui.contexts import (
     AlertRow,
+    AssessmentRow,
     Chain,
     CheckRow,
     ColumnChoice,
@@ -70,7 +71,12 @@ from treadle.server.ui.contexts import (
     RunsPlot,
     SchemaRow,
     Seal,
+    SpanEventRow,
+    SpanRow,
     StageEntry,
+    TraceContext,
+    TraceRow,
+    TracesContext,
     TreeNode,
     VariantRow,
     VersionFile,
@@ -1318,6 +1324,90 @@ def events():
     )
 
 
+def traces():
+    rows = tuple(
+        TraceRow(
+            f"tr-{at:032x}",
+            ("answer", "look-up", "tr-01a1fb8f0")[at % 3],
+            f"/traces/tr-{at:032x}",
+            ("ok", "error", "in_progress")[at % 3],
+            NOW - at * MINUTE,
+            None if at % 3 == 2 else 93_000 * (at + 1),
+            '{"question": "<b>late?</b>"}',
+            "" if at % 3 == 2 else "by 12 minutes",
+            (Pair("team", "red"),) if at % 2 else (),
+            (Pair("good", "True"),) if at % 2 else (),
+        )
+        for at in range(6)
+    )
+    return TracesContext(
+        page=page("Traces", "runs", Link("Runs", "/runs"), live="traces.", cli="treadle traces"),
+        filter="duration > 0.05",
+        experiments=(Option("1", "late", None, True), Option("2", "shop")),
+        statuses=(Option("ok", "ok"), Option("error", "error")),
+        times=(Option("hour", "Last hour"), Option("day", "Last day", None, True)),
+        run=Link("01a1fb8f01a1", "/runs/01a1fb8f01a1"),
+        rows=rows,
+        pager=PAGER,
+    )
+
+
+def trace():
+    failed = SpanEventRow(
+        "exception",
+        NOW,
+        (Pair("exception.type", "ValueError"), Pair("exception.message", "no <city>")),
+        'Traceback (most recent call last):\n  File "shop.py", line 3, in look_up\nValueError',
+    )
+    spans = tuple(
+        SpanRow(
+            f"{at:016x}",
+            name,
+            kind,
+            status,
+            "no <city>" if status == "error" else "",
+            depth,
+            start,
+            width,
+            int(start * 93),
+            None if at == 3 else int(width * 93),
+            '{"question": "<b>late?</b>"}' if at != 2 else "",
+            "by 12 minutes" if at == 0 else "",
+            (Pair("model", "late@3"),) if at else (),
+            (failed,) if status == "error" else (),
+        )
+        for at, (name, kind, status, depth, start, width) in enumerate(
+            (
+                ("answer", "AGENT", "ok", 0, 0.0, 1000.0),
+                ("retrieve", "RETRIEVER", "ok", 1, 20.5, 300.0),
+                ("look-up", "TOOL", "error", 2, 40.0, 3.0),
+                ("generate", "LLM", "unset", 1, 330.0, 669.0),
+            )
+        )
+    )
+    return TraceContext(
+        page=page("answer", "runs", Link("Traces", "/traces"), cli="treadle traces show tr-1"),
+        id="tr-" + DIGEST[:32],
+        status="ok",
+        experiment=Link("shop", "/traces?experiment=2"),
+        runs=(Link("01a1fb8f01a1", "/runs/01a1fb8f01a1"),),
+        started_us=NOW,
+        duration_us=93_000,
+        spans=spans,
+        hidden=7,
+        tags=(Pair("team", "red"),),
+        metadata=(),
+        assessments=(
+            AssessmentRow(
+                "feedback", "good", "true", "HUMAN ann", "It <i>is</i>.", None, NOW, True
+            ),
+            AssessmentRow(
+                "expectation", "answer", "12", "HUMAN ann", "", Link("0", "#span-0"), NOW, False
+            ),
+        ),
+    )
+
+
 def error():
     return ErrorContext(
         page=page("Not found", ""),
@@ -1410,6 +1500,8 @@ SAMPLES = {
     "model_version.html": (model_version, foreign_version),
     "model_compare.html": (versions_compared,),
     "experiments.html": (experiments,),
+    "traces.html": (traces,),
+    "trace.html": (trace,),
     "endpoints.html": (endpoints,),
     "endpoint.html": (endpoint,),
     "monitors.html": (monitors,),

@@ -29,6 +29,7 @@ VALUE = 2000
 STACK = "exception.stacktrace"
 SHOWN_APART = ("mlflow.spanInputs", "mlflow.spanOutputs", "mlflow.traceRequestId")
 SOURCE_RUN = "mlflow.sourceRun"
+UNKNOWN = "UNKNOWN"
 WHOLE, THINNEST = 1000, 3
 NS = 1000
 
@@ -97,7 +98,7 @@ def _row(branch: Branch, *, begin: int, whole: int) -> SpanRow:
     return SpanRow(
         id=span.id,
         name=span.name or span.id,
-        type=span.type,
+        type="" if span.type == UNKNOWN else span.type,
         status=span.status,
         message=span.message,
         depth=min(branch.depth, DEEPEST),
