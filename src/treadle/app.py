@@ -32,6 +32,7 @@ from treadle.storage.metadata import open_metadata
 from treadle.storage.schemas import schema_url
 from treadle.storage.stores import drafts_of, open_objects
 from treadle.tracing.service import Tracing
+from treadle.tracing.service.cleaning import forget as forget_traces
 from treadle.tracking.artifacts import Artifacts
 from treadle.tracking.capture import capture_process
 from treadle.tracking.facets import Facets
@@ -46,8 +47,6 @@ if TYPE_CHECKING:
 
     from treadle.monitoring.ports import Notifier
     from treadle.storage.ports import MetadataStore, ObjectStore
-    from treadle.storage.transaction import Transaction
-    from treadle.tracking.entities import Cleaned
 
 
 class App:
@@ -293,7 +292,7 @@ class App:
 
     def _also_clean(self, tx: Transaction, cleaned: Cleaned) -> None:
         """Let what is removed for good go from the nouns above tracking, too."""
-        self.tracing.forget(tx, cleaned)
+        forget_traces(tx, cleaned)
         self.evaluation.forget_experiments(tx, cleaned.experiments)
 
     def _needed_by(self, model: str, number: int | None) -> str:

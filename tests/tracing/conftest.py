@@ -10,15 +10,13 @@ from treadle.kernel.clock import FrozenClock
 from treadle.storage.metadata import SqlMetadataStore, open_metadata
 from treadle.storage.objects import FolderObjectStore
 from treadle.tracing.service import Tracing
+from treadle.tracing.service.cleaning import forget
 from treadle.tracking.capture import Capture
 from treadle.tracking.service import Tracking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from treadle.storage.transaction import Transaction
-    from treadle.tracking.entities import Cleaned
 
 
 @pytest.fixture
@@ -42,19 +40,13 @@ def store(
 
 @pytest.fixture
 def tracing(store: SqlMetadataStore, tmp_path: Path) -> Tracing:
-    held: list[Tracing] = []
-
-    def also_clean(tx: Transaction, cleaned: Cleaned) -> None:
-        held[0].forget(tx, cleaned)
-
     tracking = Tracking(
         store=store,
         objects=FolderObjectStore(tmp_path / "objects"),
         capture=lambda: Capture(tags={}, files={}),
-        also_clean=also_clean,
+        also_clean=forget,
     )
-    held.append(Tracing(store=store, tracking=tracking))
-    return held[0]
+    return Tracing(store=store, tracking=tracking)
 
 
 @pytest.fixture

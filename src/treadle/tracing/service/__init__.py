@@ -6,7 +6,7 @@ Each verb is a plain function in the module of its noun; here they are gathered 
 from __future__ import annotations
 
 from treadle.tracing.service import assessments as of_assessments
-from treadle.tracing.service import cleaning, ingest, searches
+from treadle.tracing.service import ingest, searches
 from treadle.tracing.service import traces as of_traces
 from treadle.tracing.service.doors import Doors
 
@@ -33,5 +33,3 @@ class Tracing(Doors):
     assessment = of_assessments.assessment
     change_assessment = of_assessments.change_assessment
     delete_assessment = of_assessments.delete_assessment
-
-    forget = cleaning.forget

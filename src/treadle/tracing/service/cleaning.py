@@ -8,11 +8,10 @@ from treadle.tracing import store
 
 if TYPE_CHECKING:
     from treadle.storage.transaction import Transaction
-    from treadle.tracing.service.doors import Doors
     from treadle.tracking.entities import Cleaned
 
 
-def forget(self: Doors, tx: Transaction, cleaned: Cleaned) -> None:  # noqa: ARG001 - a verb like the others
+def forget(tx: Transaction, cleaned: Cleaned) -> None:
     """Remove the traces of removed experiments and the links to removed runs, with them."""
     ids = store.traces_of_experiments(tx, cleaned.experiments)
     if ids:
