@@ -12,31 +12,36 @@ import time
 from pathlib import Path
 
 import mlflow
-from mlflow.entities import TraceInfo, TraceLocation, TraceState
+from mlflow.store.tracking.dbmodels import models
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 SPANS = 10
 
 
 def seed(url: str, count: int) -> dict[str, float]:
-    """Fill a genuine server's database by its own store, which saves the way over HTTP."""
+    """Fill a genuine server's database with the rows that its store would write, in one commit."""
     store = SqlAlchemyStore(url, str(Path(url.removeprefix("sqlite:///")).parent / "files"))
-    experiment = store.create_experiment("seeded")
-    for number in range(count):
-        store.start_trace(
-            TraceInfo(
-                trace_id=f"tr-{number:032x}",
-                trace_location=TraceLocation.from_experiment_id(experiment),
-                request_time=1_700_000_000_000 + number,
-                execution_duration=number % 1000,
-                state=TraceState.OK if number % 10 else TraceState.ERROR,
-                request_preview=f"question {number}",
-                response_preview=f"answer {number}",
-                trace_metadata={f"m{n}": str(number) for n in range(5)},
-                tags={"mlflow.traceName": "seeded", **{f"t{n}": str(number % 7) for n in range(5)}},
-            )
-        )
+    experiment = int(store.create_experiment("seeded"))
+    with store.ManagedSessionMaker(read_only=False) as session:
+        session.add_all(row for number in range(count) for row in _rows(experiment, number))
     return {"count": count}
+
+
+def _rows(experiment: int, number: int):
+    trace_id = f"tr-{number:032x}"
+    yield models.SqlTraceInfo(
+        request_id=trace_id,
+        experiment_id=experiment,
+        timestamp_ms=1_700_000_000_000 + number,
+        execution_time_ms=number % 1000,
+        status="OK" if number % 10 else "ERROR",
+        request_preview=f"question {number}",
+        response_preview=f"answer {number}",
+        trace_name="seeded",
+    )
+    for n in range(5):
+        yield models.SqlTraceTag(request_id=trace_id, key=f"t{n}", value=str(number % 7))
+        yield models.SqlTraceMetadata(request_id=trace_id, key=f"m{n}", value=str(number))
 
 
 def call(address: str, count: int) -> dict[str, list[float]]:

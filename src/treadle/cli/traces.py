@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from treadle.tracing.tree import Branch
 
 SHOWN = 40
+SECOND = 1_000_000
 
 
 @click.group(
@@ -97,7 +98,7 @@ def show(ctx: click.Context, *, trace_id: str, as_json: bool) -> None:
             ("name", trace.name),
             ("status", trace.status),
             ("started", when_utc(trace.started_at)),
-            ("took", lasted(trace.duration_us)),
+            ("took", _took(trace.duration_us)),
             ("request", trace.request_preview),
             ("response", trace.response_preview),
             *((f"tag {key}", value) for key, value in trace.tags.items()),
@@ -113,7 +114,7 @@ def _row(trace: Trace) -> tuple[object, ...]:
         trace.name,
         trace.status,
         when(trace.started_at),
-        lasted(trace.duration_us),
+        _took(trace.duration_us),
         _short(trace.request_preview),
         _short(trace.response_preview),
     )
@@ -122,9 +123,14 @@ def _row(trace: Trace) -> tuple[object, ...]:
 def _lines(branches: tuple[Branch, ...]) -> Iterator[str]:
     for branch in branches:
         span: Span = branch.span
-        took = None if span.duration_ns is None else lasted(span.duration_ns // 1000)
+        took = _took(None if span.duration_ns is None else span.duration_ns // 1000)
         state = f"  {span.status}" if span.status == "error" else ""
         yield f"{'  ' * branch.depth}{span.name}  {span.type}  {took or 'goes on'}{state}"
+
+
+def _took(us: int | None) -> str | None:
+    # Steps of a call are short: below a second they are told in milliseconds.
+    return lasted(us) if us is None or us >= SECOND else f"{us / 1000:.3g} ms"
 
 
 def _short(text: str | None) -> str | None:
