@@ -15,6 +15,7 @@ LISTINGS = {
     "data versions flights": (None, "flights@1"),
     "data quarantines": ("Nothing is in quarantine.", "late-outcomes@1"),
     "runs": ("No runs yet. Make one: treadle run", "treadle run"),
+    "evaluation": ("No evaluation datasets", None),
     "models": ("No models yet", "champion = 1"),
     "models versions late": (None, "late@2"),
     "endpoints": ("No endpoints yet", "late@1 live 100%, late@2 in shadow"),

@@ -10,6 +10,8 @@ from treadle.analysis.leakage import FeatureProbe
 from treadle.serving.entities import Variant
 from treadle.storage.events import Fact
 
+DIGEST_SHOWN = 12
+
 
 class GateRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a candidate must pass.
@@ -114,7 +116,8 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     def lines(self, *, depth: int = 0) -> list[str]:
         """Return the lineage as indented lines of text."""
         mark = "" if depth == 0 else "  " * (depth - 1) + "└ "
-        digest = f"  {self.digest[:12]}…" if self.digest else ""
+        rest = "…" if len(self.digest) > DIGEST_SHOWN else ""
+        digest = f"  {self.digest[:DIGEST_SHOWN]}{rest}" if self.digest else ""
         head = f"{mark}{self.kind} {self.name}{digest}{'  ' + self.detail if self.detail else ''}"
         return [head, *(line for n in self.made_from for line in n.lines(depth=depth + 1))]
 
