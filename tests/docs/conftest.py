@@ -52,7 +52,8 @@ def set_up(request, tmp_path, monkeypatch):
             folder.mkdir()
         if "mlflow" in page.set_up:
             # The reader's training code runs where MLflow is, and Treadle is not.
-            served["python train.py"] = f"{peer('newest') / 'python'} train.py"
+            python = peer("newest") / "python"
+            served |= {f"python {n}.py": f"{python} {n}.py" for n in ("train", "judge")}
         if "servers" in page.set_up:
             served["postgresql://app@db.example/treadle"] = request.getfixturevalue("postgres_url")
             served["s3://models/treadle"] = request.getfixturevalue("s3_url")

@@ -20,3 +20,14 @@ def peer(version: str) -> Path:
             pytest.fail(sentence)
         pytest.skip(sentence)
     return folder
+
+
+def peer_with(version: str, package: str) -> Path:
+    """Return the same of a peer that has a package, for one that was added to its file later."""
+    programs = peer(version)
+    if not any(programs.parent.glob(f"lib/python*/site-packages/{package}")):
+        sentence = f"{package} is not beside MLflow ({version}): ./run test installs it"
+        if os.environ.get("CI"):
+            pytest.fail(sentence)
+        pytest.skip(sentence)
+    return programs
