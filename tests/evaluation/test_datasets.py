@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from treadle.evaluation import rules
+from treadle.evaluation import rules, service
 from treadle.evaluation.facts import EvaluationAssigned, EvaluationTagged
 from treadle.kernel.errors import Conflict, InvalidInput, NotFound
 from treadle.storage import events
@@ -170,3 +170,23 @@ def test_those_of_some_experiments_are_found(evaluation):
 def test_a_page_is_bounded(evaluation, page):
     with pytest.raises(InvalidInput):
         evaluation.search(**page)
+
+
+def test_a_page_of_datasets_ends_where_it_has_become_large(evaluation, monkeypatch):
+    monkeypatch.setattr(service, "PAGE_BYTES", 1000)
+    for each in range(4):
+        evaluation.create(f"qa {each}", tags={"text": "x" * 400})
+
+    first = evaluation.search(order_by="name")
+    rest = evaluation.search(order_by="name", offset=first.next_offset)
+
+    assert (names(first), names(rest)) == (["qa 0", "qa 1"], ["qa 2", "qa 3"])
+    assert (first.total, rest.next_offset) == (4, None)
+
+
+def test_tags_that_come_one_by_one_are_bounded_too(evaluation):
+    evaluation.create("qa", tags={str(each): "v" for each in range(rules.TAGS_MOST)})
+
+    evaluation.tag("qa", {"0": "w"})
+    with pytest.raises(InvalidInput, match="1001 tags"):
+        evaluation.tag("qa", {"one more": "v"})

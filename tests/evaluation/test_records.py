@@ -116,6 +116,7 @@ def test_a_merge_is_all_or_nothing(evaluation, store):
         {"inputs": {}, "tags": {"mlflow.user": "\ud800"}},
         {"inputs": {"q": "x" * (rules.RECORD_MOST_BYTES + 1)}},
         {"inputs": {str(each): 1 for each in range(rules.FIELDS_MOST + 1)}},
+        {"inputs": {"f" * rules.SCHEMA_MOST_BYTES: 1}},
     ],
 )
 def test_what_cannot_be_a_record_is_refused(evaluation, record):

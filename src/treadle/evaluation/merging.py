@@ -11,6 +11,7 @@ from treadle.evaluation.entities import EvaluationRecord
 from treadle.evaluation.rules import (
     FIELDS_MOST,
     RECORD_MOST_BYTES,
+    SCHEMA_MOST_BYTES,
     json_text,
     kind_of,
 )
@@ -112,7 +113,19 @@ def grown_schema(
             f"The records have more than {FIELDS_MOST:,} different fields.",
             hint="Put what varies inside one field.",
         )
-    return {"inputs": inputs, "outputs": outputs, "expectations": expectations, "version": "1.0"}
+    grown = {"inputs": inputs, "outputs": outputs, "expectations": expectations, "version": "1.0"}
+    if len(json_text(grown)) > SCHEMA_MOST_BYTES:
+        raise InvalidInput(
+            f"The names of all fields take more than {SCHEMA_MOST_BYTES >> 10} kB.",
+            hint="Put what varies inside one field.",
+        )
+    return grown
+
+
+def size_of(dataset: EvaluationDataset) -> int:
+    """Return about how many bytes a dataset without its records takes."""
+    tags = sum(len(key) + len(value) for key, value in dataset.tags.items())
+    return len(dataset.name) + len(json_text(dataset.schema)) + tags
 
 
 def _see(known: dict[str, str], fields: Mapping[str, Any]) -> None:

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
 NOTHING: Mapping[str, object] = {}
 PAGE_BYTES = 8 << 20
-"""A page of records ends where they have become as large as this, however many were asked for."""
+"""A page ends where what is on it has become as large as this, however much was asked for."""
+STRIDE = 50
 FREEZE_PAGE = 5000
 NEAR_MOST = 200
 
@@ -108,6 +109,7 @@ class Evaluation:
     ) -> Page[EvaluationDataset]:
         """Return a page of evaluation datasets, and how many match in all; newest first by default.
 
+        It ends early, with the offset of the next, where it has become some megabytes large.
         `where` may ask for `name`, `id`, `tags.NAME`, `created_at`, `updated_at`, `created_by` and
         `updated_by`; with `experiment_ids` only those of one of them count.
         """
@@ -120,7 +122,7 @@ class Evaluation:
                 tx, experiment_ids=listed, where=node, orders=orders, limit=limit, offset=offset
             )
             total = store.count(tx, experiment_ids=listed, where=node)
-            return page_of(store.of_ids(tx, ids), total=total, offset=offset)
+            return page_of(_as_many_as_fit(tx, ids), total=total, offset=offset)
 
     def delete(self, ref: str) -> None:
         """Delete an evaluation dataset with its records for good; frozen states stay."""
@@ -136,6 +138,7 @@ class Evaluation:
             found = _held(tx, ref)
             if checked.items() <= found.tags.items():
                 return
+            rules.check_tags({**found.tags, **checked})
             store.put_tags(tx, found.id, checked)
             tx.emit(EvaluationTagged(id=found.id, name=found.name, tags=checked))
 
@@ -329,6 +332,18 @@ def _held(tx: Transaction, ref: str) -> EvaluationDataset:
     found = _found(tx, ref)
     store.lock(tx, found.id)
     return _found(tx, found.id)
+
+
+def _as_many_as_fit(tx: Transaction, ids: Sequence[str]) -> tuple[EvaluationDataset, ...]:
+    found: list[EvaluationDataset] = []
+    size = 0
+    for at in range(0, len(ids), STRIDE):
+        for each in store.of_ids(tx, ids[at : at + STRIDE]):
+            size += merging.size_of(each)
+            if found and size > PAGE_BYTES:
+                return tuple(found)
+            found.append(each)
+    return tuple(found)
 
 
 def _page(
