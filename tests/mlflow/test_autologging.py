@@ -30,7 +30,7 @@ BOOSTED = ("xgboost", "lightgbm")
 PARAMS = {
     "xgboost": {"max_depth": "3", "num_boost_round": "4", "objective": "binary:logistic"},
     "lightgbm": {"num_leaves": "7", "num_boost_round": "4", "objective": "binary"},
-    "keras": {"epochs": "4", "optimizer_name": "adam", "batch_size": "32"},
+    "keras": {"epochs": "4", "optimizer_name": "adam"},
     "statsmodels": {"method": "pinv", "cov_type": "nonrobust"},
 }
 HISTORIES = {
