@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import msgspec
+from msgspec.structs import astuple
 from sqlalchemy import BigInteger, Column, Index, Table, Text, func, insert, select
 
 from treadle.kernel.digests import canonical_json, sha256_hex
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from treadle.storage.transaction import Transaction
+
 FIRST_LINK = "0" * 64
+# Any number will do as long as every writer of the log takes the same one.
+LOG_LOCK = 7_340_001
 
 F = TypeVar("F", bound="Fact")
 
@@ -51,6 +56,13 @@ checkpoints = Table(
     Column("key", Text, nullable=False),
     Column("signature", Text, nullable=False),
 )
+
+
+_END = "SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1"
+_APPEND = """
+    INSERT INTO events (seq, at, recorded_at, kind, subject, actor, body, previous, hash)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,20 +130,30 @@ def link(event: Event) -> str:
     return sha256_hex(canonical_json(fields))
 
 
-def append(
-    connection: Connection, facts: Sequence[Fact], *, at: int, recorded_at: int, actor: str
-) -> list[Event]:
-    """Write facts at the end of the log, chained. The caller holds the log's lock."""
-    last = connection.execute(
-        select(events.c.seq, events.c.hash).order_by(events.c.seq.desc()).limit(1)
-    ).first()
-    seq, previous = (last.seq, last.hash) if last else (0, FIRST_LINK)
-    written: list[Event] = []
-    for fact in facts:
+def locked_end(tx: Transaction) -> tuple[int, str]:
+    """Return the number and hash of the last event; nobody else appends until this one commits."""
+    cursor = tx.driver.cursor()
+    if tx.connection.dialect.name == "postgresql":
+        # One message, yet two statements: the second sees what was committed while the first
+        # waited, which one statement with both in it would not.
+        cursor.execute(f"SELECT pg_advisory_xact_lock({LOG_LOCK}); {_END}")
+        cursor.nextset()
+    else:
+        cursor.execute(_END)  # SQLite has one writer anyway
+    row = cursor.fetchone()
+    cursor.close()
+    return (0, FIRST_LINK) if row is None else (row[0], row[1])
+
+
+def append(tx: Transaction, *, after: tuple[int, str], recorded_at: int, actor: str) -> None:
+    """Write a transaction's facts behind the locked end of the log, chained."""
+    seq, previous = after
+    rows: list[tuple[int | str, ...]] = []
+    for fact in tx.facts:
         seq += 1
         draft = Event(
             seq=seq,
-            at=at,
+            at=tx.at,
             recorded_at=recorded_at,
             kind=fact.kind,
             subject=fact.subject(),
@@ -140,11 +162,10 @@ def append(
             previous=previous,
             hash="",
         )
-        event = msgspec.structs.replace(draft, hash=link(draft))
-        previous = event.hash
-        written.append(event)
-    connection.execute(insert(events), [msgspec.structs.asdict(e) for e in written])
-    return written
+        previous = link(draft)
+        rows.append((*astuple(draft)[:-1], previous))
+    place = "%s" if tx.connection.dialect.name == "postgresql" else "?"
+    tx.driver.cursor().executemany(_APPEND.replace("?", place), rows)
 
 
 def read(

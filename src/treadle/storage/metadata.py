@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 import threading
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
+from sqlalchemy import create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from treadle.kernel.actors import current_actor
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
 
 BUSY_TIMEOUT_MS = 30_000
-# Any number will do as long as every writer of the log takes the same one.
-LOG_LOCK = 7_340_001
 # What PostgreSQL says of a value, not of a statement: psycopg itself of a NUL (None), out of range,
 # a character it does not have.
 _UNFIT = frozenset({None, "22003", "22021", "22P05"})
@@ -75,6 +74,8 @@ class SqlMetadataStore:
                 yield outer
             return
         with _explained(self.url), self._turn(), self._engine.connect() as connection:
+            # Also who speaks to the driver alone has begun something that must be committed.
+            connection.begin()
             if self.dialect == "sqlite":
                 # IMMEDIATE: a writer that finds it must wait learns so before it has read.
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -82,8 +83,7 @@ class SqlMetadataStore:
             token = self._joined.set(tx)
             try:
                 yield tx
-                self._chain(tx)
-                connection.commit()
+                self._commit(tx)
             except BaseException:
                 connection.rollback()
                 raise
@@ -119,18 +119,14 @@ class SqlMetadataStore:
         # busy timeout. PostgreSQL has its own queue.
         return self._one_writer if self.dialect == "sqlite" else contextlib.nullcontext()
 
-    def _chain(self, tx: Transaction) -> None:
+    def _commit(self, tx: Transaction) -> None:
         if not tx.facts:
+            tx.connection.commit()
             return
-        if self.dialect == "postgresql":
-            tx.connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOG_LOCK})
-        events.append(
-            tx.connection,
-            tx.facts,
-            at=tx.at,
-            recorded_at=_MACHINE.now(),
-            actor=current_actor(),
-        )
+        end = events.locked_end(tx)
+        with tx.at_once():
+            events.append(tx, after=end, recorded_at=_MACHINE.now(), actor=current_actor())
+            tx.connection.commit()
 
 
 def open_metadata(url: str, *, clock: Clock | None = None) -> SqlMetadataStore:
@@ -214,34 +210,49 @@ def _explained(url: URL) -> Iterator[None]:
     where = url.render_as_string(hide_password=True)
     try:
         yield
-    except OperationalError as error:
-        raise _meaning(error, where=where) from error
     except Exception as error:
-        if _holds_no_such(error):
+        # As it comes from SQLAlchemy, or from the driver where that is spoken to directly.
+        reason = getattr(error, "orig", None) or error
+        if _is_the_stores(reason):
+            raise _meaning(reason, where=where) from error
+        if _holds_no_such(reason):
             raise InvalidInput(
                 "A value in it cannot be stored or looked for: a text with a NUL or half a "
                 "character, or a whole number of more than 64 bits."
             ) from error
         # The subclasses of DatabaseError are the statement's own mistakes.
-        if type(error) is not DatabaseError:
+        if type(reason).__name__ != "DatabaseError" or not _from_driver(reason):
             raise
         raise Corrupt(
-            f"{where} is damaged or no database: {error.orig}.",
+            f"{where} is damaged or no database: {reason}.",
             hint="Restore it from a copy, or choose another home.",
         ) from error
 
 
-def _holds_no_such(error: Exception) -> bool:
+def _from_driver(reason: BaseException) -> bool:
+    return type(reason).__module__.partition(".")[0] in {"sqlite3", "psycopg"}
+
+
+def _is_the_stores(reason: BaseException) -> bool:
+    """Whether a driver tells the state of the store (busy, full, down), not a mistake of ours."""
+    kinds = {kind.__name__ for kind in type(reason).__mro__}
+    if "OperationalError" not in kinds or not _from_driver(reason):
+        return False
+    # SQLite's driver calls so too what SQLite cannot parse or find: its plain SQLITE_ERROR, whose
+    # extended codes have it as their last byte.
+    code = getattr(reason, "sqlite_errorcode", None)
+    return code is None or code & 0xFF != sqlite3.SQLITE_ERROR
+
+
+def _holds_no_such(error: BaseException) -> bool:
     """Whether a driver refuses a value, rather than a statement or a bug of ours fails."""
     if isinstance(error, OverflowError):
         return "SQLite" in str(error)
     if isinstance(error, UnicodeEncodeError):
         return error.reason == "surrogates not allowed"
-    # As it comes from SQLAlchemy, or from the driver where that is spoken to directly.
-    refused = getattr(error, "orig", error)
-    if not any(kind.__name__ == "DataError" for kind in type(refused).__mro__):
+    if not any(kind.__name__ == "DataError" for kind in type(error).__mro__):
         return False
-    return getattr(refused, "sqlstate", None) in _UNFIT
+    return getattr(error, "sqlstate", None) in _UNFIT
 
 
 @contextlib.contextmanager
@@ -268,8 +279,8 @@ def _make_folder(folder: Path) -> None:
         ) from error
 
 
-def _meaning(error: DBAPIError, *, where: str) -> TreadleError:
-    reason = str(error.orig).strip()
+def _meaning(error: BaseException, *, where: str) -> TreadleError:
+    reason = str(error).strip()
     if "deadlock" in reason or "could not serialize" in reason:
         return Conflict(f"{where}: two writes met and one had to yield.", hint="Try again.")
     if "locked" in reason:
