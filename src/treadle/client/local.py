@@ -132,7 +132,8 @@ class LocalRuns:
         return self._app.tracking
 
     def _resumed(self, draft: Draft) -> Started:
-        run = self._tracking.update_run(self._tracking.run(draft.id).id, status="running")
+        run = self._tracking.run(draft.id)
+        self._tracking.update_run(run.id, status="running")
         self._tracking.watch_run(run.id, process=this_process())
         self.send(run.id, params=draft.params, tags=draft.tags)
         steps = {point.key: point.step for point in run.latest}

@@ -116,7 +116,8 @@ class LoggedModel(msgspec.Struct, frozen=True, kw_only=True):
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One execution that logs; times are µs UTC.
 
-    `latest` holds the latest point of each metric, `metrics` its value alone.
+    `latest` holds the latest point of each metric, `metrics` its value alone; `artifact_location`
+    is where its experiment keeps artifacts, empty for the object store.
     """
 
     id: str
@@ -140,6 +141,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     datasets: tuple[LoggedDataset, ...] = ()
     model_inputs: tuple[RunModel, ...] = ()
     model_outputs: tuple[RunModel, ...] = ()
+    artifact_location: str = ""
 
     @property
     def duration_us(self) -> int | None:

@@ -108,7 +108,7 @@ def list_of_run(call: Call) -> FileList:
     """List the files and folders of a run at one level."""
     asked = call.read(ListArtifacts)
     run = call.app.tracking.run(asked.run_id or asked.run_uuid)
-    root = f"{location(call, run)}/{run.id}/artifacts"
+    root = f"{location(run)}/{run.id}/artifacts"
     if not root.startswith(SCHEME):
         raise WireError(INVALID, f"The artifacts of run {run.id} are at {root}: list them there.")
     place = _place(lambda: call.app.artifacts.of_run(run.id, asked.path or ""))

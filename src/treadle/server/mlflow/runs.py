@@ -9,7 +9,7 @@ import msgspec
 from treadle.kernel.errors import InvalidInput, NotFound
 from treadle.server.mlflow import limits
 from treadle.server.mlflow.errors import INVALID, WireError
-from treadle.server.mlflow.experiments import experiment_of, location_of, view_of, without_tag
+from treadle.server.mlflow.experiments import STORE, experiment_of, view_of, without_tag
 from treadle.server.mlflow.names import friendly_name
 from treadle.server.mlflow.wire import US, Ask, Empty, KeyValue, absent, as_dict, mistyped
 from treadle.server.mlflow.wire_runs import (
@@ -21,6 +21,7 @@ from treadle.server.mlflow.wire_runs import (
     info_of,
     whole,
 )
+from treadle.tracking.service.experiments import DEFAULT_ID, DEFAULT_NAME
 
 if TYPE_CHECKING:
     from treadle.server.mlflow.call import Call
@@ -93,16 +94,22 @@ def create(call: Call) -> RunCreated:
             f"values (run_name='{asked.run_name}', mlflow.runName='{tagged}').",
         )
     name = asked.run_name or tagged or friendly_name()
-    experiment = experiment_of(call, asked.experiment_id)
-    made = call.app.tracking.start_run(
-        experiment_id=experiment.id,
-        name=name,
-        tags={**tags, RUN_NAME: name},
-        user_id=asked.user_id,
-        started_at=asked.start_time * US,
-        capture=False,
-    )
-    return created(made, location=location_of(experiment))
+    default = asked.experiment_id in {"", DEFAULT_ID}
+    try:
+        made = call.app.tracking.start_run(
+            experiment=DEFAULT_NAME if default else "",
+            experiment_id="" if default else asked.experiment_id,
+            name=name,
+            tags={**tags, RUN_NAME: name},
+            user_id=asked.user_id,
+            started_at=asked.start_time * US,
+            capture=False,
+        )
+    except InvalidInput:
+        # Of two faults the experiment's is told.
+        experiment_of(call, asked.experiment_id)
+        raise
+    return created(made, location=location(made))
 
 
 def get(call: Call) -> OneRun:
@@ -114,7 +121,7 @@ def get(call: Call) -> OneRun:
         raise NotFound("run", run_id) from error
     if found.id != run_id:  # the beginning of an id is enough elsewhere, not here
         raise NotFound("run", run_id)
-    return OneRun(run=whole(found, location=location(call, found)))
+    return OneRun(run=whole(found, location=location(found)))
 
 
 def update(call: Call) -> RunUpdated:
@@ -129,7 +136,7 @@ def update(call: Call) -> RunUpdated:
         ended_at=None if asked.end_time is None else asked.end_time * US,
         name=asked.run_name or None,
     )
-    return RunUpdated(run_info=info_of(found, location=location(call, found)))
+    return RunUpdated(run_info=info_of(found, location=location(found)))
 
 
 def delete(call: Call) -> Empty:
@@ -173,17 +180,15 @@ def search(call: Call) -> RunPage:
     )
     more = len(page.items) > size
     found = page.items[:size]
-    first = {run.experiment_id: run for run in found}
-    places = {experiment_id: location(call, run) for experiment_id, run in first.items()}
     return RunPage(
-        runs=[whole(run, location=places[run.experiment_id]) for run in found] or msgspec.UNSET,
+        runs=[whole(run, location=location(run)) for run in found] or msgspec.UNSET,
         next_page_token=limits.token_of(offset + size) if more else msgspec.UNSET,
     )
 
 
-def location(call: Call, run: Run) -> str:
-    """Return where the artifacts of a run's experiment are, which never changes."""
-    return location_of(call.app.tracking.experiment_by_id(run.experiment_id))
+def location(run: Run) -> str:
+    """Return where the artifacts of a run's experiment are."""
+    return run.artifact_location or STORE + run.experiment_id
 
 
 ROUTES: tuple[Route, ...] = (

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from treadle.kernel.actors import current_actor
 from treadle.kernel.errors import Conflict, InvalidInput, NotFound
 from treadle.kernel.ids import new_id
@@ -19,13 +21,13 @@ from treadle.tracking.facts import (
     RunUpdated,
 )
 from treadle.tracking.service.doors import NOTHING
-from treadle.tracking.service.experiments import found_by_id, got_or_made, must_be_active
+from treadle.tracking.service.experiments import got_or_made, must_be_active
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from treadle.storage.transaction import Transaction
-    from treadle.tracking.entities import Artifact, EndStatus, RunStatus
+    from treadle.tracking.entities import Artifact, EndStatus, Experiment, RunStatus
     from treadle.tracking.processes import Process
     from treadle.tracking.service.doors import Doors
     from treadle.tracking.store import Standing
@@ -64,8 +66,7 @@ def start_run(
     labels |= _standing_tags(name=name, parent_id=parent_id)
 
     def work(tx: Transaction) -> Run:
-        group = found_by_id(tx, experiment_id) if experiment_id else got_or_made(tx, experiment)
-        must_be_active(group)
+        group = must_be_active(_group(tx, experiment_id=experiment_id, name=experiment))
         if parent_id is not None:
             known(tx, parent_id)
         started = Run(
@@ -80,6 +81,7 @@ def start_run(
             started_at=tx.at if started_at is None else started_at,
             params=rules.check_params(params),
             tags=labels,
+            artifact_location=group.artifact_location,
         )
         _start(tx, started, artifacts=artifacts)
         if process is not None:
@@ -123,13 +125,19 @@ def update_run(
     ended_at: int | None = None,
     name: str | None = None,
 ) -> Run:
-    """Change a run's status, end or name as its client says; it may also go on after its end."""
+    """Change a run's status, end or name as its client says; it may also go on after its end.
+
+    Returns the run as it is then, without what it logged.
+    """
     if status is not None:
         rules.check_status(status)
     named = rules.check_name(name) if name else ""
 
     def work(tx: Transaction) -> Run:
-        before = must_be_live(tx, run_id, lock=True)
+        before = store.locked_run(tx, run_id)
+        if before is None:
+            raise NotFound("run", run_id)
+        _check_live(run_id, before)
         changed: dict[str, object] = {} if status is None else {"status": status}
         # Who says how a run stands is believed; that it was held gone is then no error of it.
         if status is not None and store.unwatch(tx, run_id):
@@ -140,7 +148,7 @@ def update_run(
             store.change_run(tx, run_id, changed)
         if named:
             store.put_tags(tx, run_id, {rules.RUN_NAME: named})
-        after = found(tx, run_id)
+        after = msgspec.structs.replace(before, **changed)
         _tell_change(tx, before=before, after=after, named=bool(named))
         return after
 
@@ -234,14 +242,18 @@ def known(tx: Transaction, run_id: str, *, lock: bool = False) -> Standing:
 def must_be_live(tx: Transaction, run_id: str, *, lock: bool = False) -> Standing:
     """Return how a run stands that can be written to. Raises Conflict when it is deleted."""
     standing = known(tx, run_id, lock=lock)
-    if standing.lifecycle_stage != "active":
+    _check_live(run_id, standing)
+    return standing
+
+
+def _check_live(run_id: str, found: Standing | Run) -> None:
+    if found.lifecycle_stage != "active":
         raise Conflict(
             f"Run {run_id} is deleted.",
             hint="Restore it first.",
             run=run_id,
-            lifecycle_stage=standing.lifecycle_stage,
+            lifecycle_stage=found.lifecycle_stage,
         )
-    return standing
 
 
 def found(tx: Transaction, run_id: str) -> Run:
@@ -280,6 +292,13 @@ def put_input(tx: Transaction, run_id: str, made_from: RunInput) -> None:
         )
 
 
+def _group(tx: Transaction, *, experiment_id: str, name: str) -> Experiment:
+    there = store.untagged_experiment(tx, of_id=experiment_id, name=name)
+    if there is None and experiment_id:
+        raise NotFound("experiment", experiment_id)
+    return there or got_or_made(tx, name)
+
+
 def _start(tx: Transaction, started: Run, *, artifacts: tuple[Artifact, ...]) -> None:
     store.add_run(tx, started)
     store.put_artifacts(tx, started.id, artifacts)
@@ -301,10 +320,11 @@ def _standing_tags(*, name: str, parent_id: str | None) -> dict[str, str]:
     return tags if parent_id is None else {**tags, rules.PARENT: parent_id}
 
 
-def _tell_change(tx: Transaction, *, before: Standing, after: Run, named: bool) -> None:
+def _tell_change(tx: Transaction, *, before: Run, after: Run, named: bool) -> None:
     turned = before.status != after.status
     if turned and after.status in rules.END_STATUSES:
-        tell_end(tx, after)
+        metrics = store.latest_metrics_of(tx, [after.id]).get(after.id, {})
+        tell_end(tx, msgspec.structs.replace(after, metrics=metrics))
     if named or (turned and after.status not in rules.END_STATUSES):
         tx.emit(RunUpdated(run_id=after.id, name=after.name, status=after.status))
 

@@ -44,9 +44,11 @@ from treadle.tracking.store.points import (
 from treadle.tracking.store.rows import (
     experiments_of,
     latest_points,
+    locked_run,
     logged_models_of,
     number,
     runs_of,
+    untagged_experiment,
 )
 from treadle.tracking.store.run import (
     Standing,
@@ -147,6 +149,7 @@ __all__ = [
     "list_experiments",
     "list_points",
     "list_watched",
+    "locked_run",
     "logged_datasets",
     "logged_model_artifacts",
     "logged_model_metrics",
@@ -183,6 +186,7 @@ __all__ = [
     "stage_experiment",
     "standing",
     "summarise_metrics",
+    "untagged_experiment",
     "unwatch",
     "use_dataset",
     "watch",

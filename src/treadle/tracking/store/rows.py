@@ -21,25 +21,26 @@ from treadle.tracking.entities import (
     RunInput,
     RunModel,
 )
-from treadle.tracking.store.driver import fetch
+from treadle.tracking.store.driver import fetch, is_postgres
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from treadle.storage.transaction import Transaction
 
-_EXPERIMENTS = """
-    SELECT id, name, created_at, updated_at, lifecycle_stage, artifact_location FROM experiments
-    WHERE id IN (??)
-"""
+_EXPERIMENT_FIELDS = (
+    "id", "name", "created_at", "updated_at", "lifecycle_stage", "artifact_location",
+)  # fmt: skip
+_EXPERIMENT = f"SELECT {', '.join(_EXPERIMENT_FIELDS)} FROM experiments WHERE "  # noqa: S608 - names of ours
+_EXPERIMENTS = _EXPERIMENT + "id IN (??)"
 _RUNS = """
     SELECT r.id, e.name, r.name, r.status, r.parent_id, r.actor, r.started_at, r.ended_at, r.error,
-        r.experiment_id, r.user_id, r.lifecycle_stage, r.deleted_at
+        r.experiment_id, r.user_id, r.lifecycle_stage, r.deleted_at, e.artifact_location
     FROM runs r JOIN experiments e ON e.id = r.experiment_id WHERE r.id IN (??)
 """
 _RUN_FIELDS = (
     "id", "experiment", "name", "status", "parent_id", "actor", "started_at", "ended_at", "error",
-    "experiment_id", "user_id", "lifecycle_stage", "deleted_at",
+    "experiment_id", "user_id", "lifecycle_stage", "deleted_at", "artifact_location",
 )  # fmt: skip
 _MODELS = """
     SELECT id, experiment_id, name, model_type, source_run_id, status, status_message,
@@ -80,17 +81,23 @@ def experiments_of(tx: Transaction, ids: Sequence[str]) -> tuple[Experiment, ...
     found = {row[0]: row for row in fetch(tx, _EXPERIMENTS, list(ids))}
     tags = _texts_of(tx, _EXPERIMENT_TAGS, ids)
     return tuple(
-        Experiment(
-            id=row[0],
-            name=row[1],
-            created_at=row[2],
-            updated_at=row[3],
-            lifecycle_stage=row[4],
-            artifact_location=row[5],
-            tags=tags[row[0]],
-        )
-        for row in (found[i] for i in ids if i in found)
+        Experiment(**dict(zip(_EXPERIMENT_FIELDS, found[i], strict=True)), tags=tags[i])
+        for i in ids
+        if i in found
     )
+
+
+def untagged_experiment(tx: Transaction, *, of_id: str = "", name: str = "") -> Experiment | None:
+    """Return the experiment of an id or else of a name, without its tags, in one query."""
+    query, value = ("id = ?", of_id) if of_id else ("name = ?", name)
+    rows = fetch(tx, _EXPERIMENT + query, value)
+    return Experiment(**dict(zip(_EXPERIMENT_FIELDS, rows[0], strict=True))) if rows else None
+
+
+def locked_run(tx: Transaction, run_id: str) -> Run | None:
+    """Return a run without what it logged, and let others who change it wait for us."""
+    rows = fetch(tx, _RUNS + (" FOR UPDATE OF r" if is_postgres(tx) else ""), [run_id])
+    return Run(**dict(zip(_RUN_FIELDS, rows[0], strict=True))) if rows else None
 
 
 def runs_of(tx: Transaction, ids: Sequence[str]) -> tuple[Run, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import and_, func, select
 
 from treadle.tracking.entities import Artifact
 from treadle.tracking.store import driver
@@ -67,7 +67,9 @@ def find_run(tx: Transaction, run_id: str) -> Run | None:
 
 def change_run(tx: Transaction, run_id: str, changed: Mapping[str, object]) -> None:
     """Write some columns of a run."""
-    tx.execute(update(runs).where(runs.c.id == run_id), dict(changed))
+    columns = ", ".join(f"{name} = ?" for name in changed)
+    sql = f"UPDATE runs SET {columns} WHERE id = ?"  # noqa: S608 - names of columns, ours
+    driver.run(tx, sql, (*changed.values(), run_id))
 
 
 def ids_from(tx: Transaction, prefix: str, *, limit: int) -> list[str]:
