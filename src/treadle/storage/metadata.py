@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import math
 import sqlite3
 import threading
+import time
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError
 from sqlalchemy.pool import QueuePool
 
 from treadle.kernel.actors import current_actor
@@ -23,15 +26,19 @@ from treadle.kernel.errors import (
     TreadleError,
     Unavailable,
 )
-from treadle.storage import events, fresh
+from treadle.storage import arrays, events, fresh
 from treadle.storage.transaction import Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import URL, Connection, Engine
+    from sqlalchemy import URL, Connection, Dialect, Engine
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.pool import ConnectionPoolEntry
 
 BUSY_TIMEOUT_MS = 30_000
+RESTED_S = 1.0
+"""No server is gone and back within it: who was used so shortly ago need not be asked."""
 # What PostgreSQL says of a value, not of a statement: psycopg itself of a NUL (None), out of range,
 # a character it does not have.
 _UNFIT = frozenset({None, "22003", "22021", "22P05"})
@@ -177,9 +184,13 @@ def _driver_url(url: str) -> URL:
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() == "postgresql":
         try:
-            return create_engine(url, pool_pre_ping=True)
+            engine = create_engine(url)
         except ModuleNotFoundError as error:
             raise MissingExtra("psycopg", extra="postgres") from error
+        event.listen(engine, "connect", _teach)
+        event.listen(engine, "checkin", _note_rest)
+        event.listen(engine, "checkout", functools.partial(_still_there, engine.dialect))
+        return engine
     if url.database:
         _make_folder(Path(url.database).parent)
     engine = create_engine(
@@ -191,6 +202,27 @@ def _engine(url: URL) -> Engine:
     )
     event.listen(engine, "connect", _prepare_sqlite)
     return engine
+
+
+def _teach(connection: Any, _record: object) -> None:
+    arrays.teach(connection)
+
+
+def _note_rest(_connection: object, record: ConnectionPoolEntry) -> None:
+    record.info["rests_since"] = time.monotonic()
+
+
+def _still_there(
+    dialect: Dialect, connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object
+) -> None:
+    """Ask a connection that has rested whether its server is there; if not, others are made."""
+    # One that was used just now need not be asked: that would be one way more for every call.
+    if time.monotonic() - record.info.get("rests_since", math.inf) < RESTED_S:
+        return
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as error:
+        raise InvalidatePoolError from error
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -41,6 +41,21 @@ def fetch(tx: Transaction, sql: str, *values: Any) -> Sequence[Any]:
     return found
 
 
+def tell(tx: Transaction, sql: str, *values: Any) -> Any:
+    """Run SQL by the driver alone; return its cursor. Inside `tx.at_once` nothing is waited for."""
+    cursor = tx.driver.cursor()
+    if is_postgres(tx):
+        return cursor.execute(_percent(sql), values)
+    return cursor.execute(_json(sql), tuple(_listed(value) for value in values))
+
+
+def first(tx: Transaction, sql: str, *values: Any) -> Any:
+    """Return the first row of a query, or None; on PostgreSQL a BEGIN before it goes with it."""
+    with tx.at_once():
+        told = tell(tx, sql, *values)
+    return told.fetchone()
+
+
 def insert_into(tx: Transaction, table: Table) -> Any:
     """Return an insert that knows ON CONFLICT; SQLAlchemy has it on each dialect's own."""
     return postgresql.insert(table) if is_postgres(tx) else sqlite.insert(table)

@@ -10,6 +10,7 @@ from bisect import bisect_left
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from treadle.storage.arrays import Booleans, Doubles, Longs
 from treadle.tracking.entities import MetricPoint, MetricSummary
 from treadle.tracking.store import driver
 from treadle.tracking.store.driver import fetch
@@ -18,6 +19,7 @@ from treadle.tracking.store.rows import number
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from treadle.storage.arrays import Packed
     from treadle.storage.transaction import Transaction
     from treadle.tracking.rules import Place
 
@@ -37,7 +39,10 @@ _BY_TIME = """
     SELECT value, is_nan, step, at FROM metric_points WHERE series_id = ?
     ORDER BY at, step, value, is_nan
 """
-_POINTS = "INSERT INTO metric_points VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_POINTS = """
+    INSERT INTO metric_points (series_id, step, at, value, is_nan) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT DO NOTHING
+"""
 _LATEST = """
     INSERT INTO run_metrics (run_id, key, step, at, value, is_nan) {rows}
     ON CONFLICT (run_id, key) DO UPDATE
@@ -78,9 +83,9 @@ _RECOUNT = f"""
 
 # One statement with arrays: on PostgreSQL several times faster than as many rows.
 _UNNEST_POINTS = """
-    INSERT INTO metric_points SELECT * FROM unnest(
+    INSERT INTO metric_points (series_id, step, at, value, is_nan) SELECT * FROM unnest(
         ?::bigint[], ?::bigint[], ?::bigint[], ?::float8[], ?::boolean[]
-    ) ON CONFLICT DO NOTHING
+    )
 """
 _UNNEST_LATEST = _LATEST.format(
     rows="SELECT * FROM unnest("
@@ -93,29 +98,54 @@ _UNNEST_BLOCKS = _BLOCKS.format(
 )
 _ROW_LATEST = _LATEST.format(rows="VALUES (?, ?, ?, ?, ?, ?)")
 _ROW_BLOCKS = _BLOCKS.format(rows="VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
+# Whoever adds points to a series holds its row, in one order everywhere: two batches for one run
+# never wait for each other in a circle, and what is the last point here stays so to the commit.
+_HOLD_SERIES = _FIND_SERIES + " ORDER BY key FOR NO KEY UPDATE"
+_LAST_OF_SERIES = """
+    SELECT s.key, p.step, p.at, p.value, p.is_nan FROM metric_series s, LATERAL (
+        SELECT * FROM metric_points WHERE series_id = s.id
+        ORDER BY step DESC, at DESC, value DESC, is_nan DESC LIMIT 1
+    ) p WHERE s.run_id = ? AND s.key IN (??)
+"""
 
 
 def add_points(tx: Transaction, run_id: str, places: Mapping[str, Iterable[Place]]) -> None:
     """Insert the points of some metrics that are not there yet, and what is kept up beside them."""
     if not places:
         return
-    # In one order everywhere: two batches for one run never wait for each other in a circle.
     ordered = {key: sorted(set(places[key])) for key in sorted(places)}
-    series = _series(tx, run_id, list(ordered))
-    rows = [(series[key], *place) for key, found in ordered.items() for place in found]
-    blocks = [(series[key], *block) for key, found in ordered.items() for block in _blocks(found)]
-    fresh = _insert_rows(tx, rows)
-    if not fresh:
-        blocks = [(*block[:2], 0, *block[3:]) for block in blocks]
-    latest = [(run_id, key, *found[-1]) for key, found in ordered.items()]
     if driver.is_postgres(tx):
-        driver.run(tx, _UNNEST_BLOCKS, _columns(blocks))
-        driver.run(tx, _UNNEST_LATEST, _columns(latest))
-    else:
-        driver.run(tx, _ROW_BLOCKS, blocks)
-        driver.run(tx, _ROW_LATEST, latest)
+        _add_to_postgres(tx, run_id, ordered)
+        return
+    series = _series(tx, run_id, list(ordered))
+    rows, blocks, latest = _rows(run_id, ordered, series)
+    fresh = driver.run(tx, _POINTS, rows).rowcount == len(rows)
+    driver.run(tx, _ROW_BLOCKS, blocks if fresh else _uncounted(blocks))
+    driver.run(tx, _ROW_LATEST, latest)
     if not fresh:
         driver.run(tx, _RECOUNT, [block[:2] for block in blocks])
+
+
+def _add_to_postgres(tx: Transaction, run_id: str, ordered: Mapping[str, list[Place]]) -> None:
+    series, last = _held_series(tx, run_id, list(ordered))
+    rows, blocks, latest = _rows(run_id, ordered, series)
+    points = _packed_points(rows)
+    # Behind all that is there nothing can be there already: not asking for each saves a third.
+    if all(key not in last or found[0] > last[key] for key, found in ordered.items()):
+        with tx.at_once():
+            driver.tell(tx, _UNNEST_POINTS, *points)
+            _keep_up(tx, blocks, latest)
+        return
+    told = driver.tell(tx, _UNNEST_POINTS + "ON CONFLICT DO NOTHING", *points)
+    fresh = told.rowcount == len(rows)
+    _keep_up(tx, blocks if fresh else _uncounted(blocks), latest)
+    if not fresh:
+        driver.run(tx, _RECOUNT, [block[:2] for block in blocks])
+
+
+def _keep_up(tx: Transaction, blocks: list[Any], latest: list[Any]) -> None:
+    driver.tell(tx, _UNNEST_BLOCKS, *_packed_blocks(blocks))
+    driver.tell(tx, _UNNEST_LATEST, *_columns(latest))
 
 
 def find_series(tx: Transaction, run_ids: Sequence[str], *, key: str) -> dict[str, int]:
@@ -166,17 +196,58 @@ def _series(tx: Transaction, run_id: str, keys: list[str]) -> dict[str, int]:
     if not missing:
         return found
     driver.run(tx, _ADD_SERIES, missing)
-    # Another process may have added some: what counts is what is there now.
     return dict(fetch(tx, _FIND_SERIES, run_id, keys))
 
 
-def _insert_rows(tx: Transaction, rows: list[tuple[int, int, int, float, bool]]) -> bool:
-    """Insert points; say whether every one of them was new."""
-    if driver.is_postgres(tx):
-        # As text: the driver would look at the type of every element.
-        arrays = tuple(f"{{{','.join(map(repr, column))}}}" for column in zip(*rows, strict=True))
-        return driver.run(tx, _UNNEST_POINTS, arrays).rowcount == len(rows)
-    return driver.run(tx, _POINTS, rows).rowcount == len(rows)
+def _held_series(
+    tx: Transaction, run_id: str, keys: list[str]
+) -> tuple[dict[str, int], dict[str, Place]]:
+    """Return numbers of series and the last point of those that have one; both stay so."""
+    series, last = _hold(tx, run_id, keys)
+    missing = [(run_id, key) for key in keys if key not in series]
+    if not missing:
+        return series, last
+    driver.run(tx, _ADD_SERIES, missing)
+    # Another process may have added some: what counts is what is there now.
+    return _hold(tx, run_id, keys)
+
+
+def _hold(tx: Transaction, run_id: str, keys: list[str]) -> tuple[dict[str, int], dict[str, Place]]:
+    with tx.at_once():
+        held = driver.tell(tx, _HOLD_SERIES, run_id, keys)
+        # A statement of its own sees what was committed while the one before waited.
+        lasts = driver.tell(tx, _LAST_OF_SERIES, run_id, keys)
+    return dict(held.fetchall()), {key: tuple(place) for key, *place in lasts.fetchall()}
+
+
+def _rows(
+    run_id: str, ordered: Mapping[str, list[Place]], series: Mapping[str, int]
+) -> tuple[list[Any], list[Any], list[Any]]:
+    return (
+        [(series[key], *place) for key, found in ordered.items() for place in found],
+        [(series[key], *block) for key, found in ordered.items() for block in _blocks(found)],
+        [(run_id, key, *found[-1]) for key, found in ordered.items()],
+    )
+
+
+def _uncounted(blocks: list[Any]) -> list[Any]:
+    """Leave it to a count how many points of a block there are: some of these were there."""
+    return [(*block[:2], 0, *block[3:]) for block in blocks]
+
+
+def _packed_points(rows: list[Any]) -> tuple[Packed, ...]:
+    *whole, values, nans = zip(*rows, strict=True)
+    return (*map(Longs, whole), Doubles(values), Booleans(nans))
+
+
+def _packed_blocks(blocks: list[Any]) -> tuple[Any, ...]:
+    columns = _columns(blocks)
+    if None in columns[3]:  # a block of NaN alone has no extremes; rare enough for the driver's way
+        return columns
+    return tuple(
+        Doubles(column) if place in {3, 6} else Longs(column)
+        for place, column in enumerate(columns)
+    )
 
 
 def _columns(rows: list[Any]) -> tuple[list[Any], ...]:

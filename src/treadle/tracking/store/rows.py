@@ -21,7 +21,7 @@ from treadle.tracking.entities import (
     RunInput,
     RunModel,
 )
-from treadle.tracking.store.driver import fetch, is_postgres
+from treadle.tracking.store.driver import fetch, first, is_postgres
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,14 +90,14 @@ def experiments_of(tx: Transaction, ids: Sequence[str]) -> tuple[Experiment, ...
 def untagged_experiment(tx: Transaction, *, of_id: str = "", name: str = "") -> Experiment | None:
     """Return the experiment of an id or else of a name, without its tags, in one query."""
     query, value = ("id = ?", of_id) if of_id else ("name = ?", name)
-    rows = fetch(tx, _EXPERIMENT + query, value)
-    return Experiment(**dict(zip(_EXPERIMENT_FIELDS, rows[0], strict=True))) if rows else None
+    row = first(tx, _EXPERIMENT + query, value)
+    return None if row is None else Experiment(**dict(zip(_EXPERIMENT_FIELDS, row, strict=True)))
 
 
 def locked_run(tx: Transaction, run_id: str) -> Run | None:
     """Return a run without what it logged, and let others who change it wait for us."""
-    rows = fetch(tx, _RUNS + (" FOR UPDATE OF r" if is_postgres(tx) else ""), [run_id])
-    return Run(**dict(zip(_RUN_FIELDS, rows[0], strict=True))) if rows else None
+    row = first(tx, _RUNS + (" FOR UPDATE OF r" if is_postgres(tx) else ""), [run_id])
+    return None if row is None else Run(**dict(zip(_RUN_FIELDS, row, strict=True)))
 
 
 def runs_of(tx: Transaction, ids: Sequence[str]) -> tuple[Run, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 from sqlalchemy import and_, func, select
@@ -55,7 +55,7 @@ def standing(tx: Transaction, run_id: str, *, lock: bool = False) -> Standing | 
     query = "SELECT status, lifecycle_stage, experiment_id FROM runs WHERE id = ?"
     if lock and driver.is_postgres(tx):
         query += " FOR UPDATE"
-    row: Any = driver.run(tx, query, (run_id,)).fetchone()
+    row = driver.first(tx, query, run_id)
     return None if row is None else Standing(row[0], row[1], row[2])
 
 
