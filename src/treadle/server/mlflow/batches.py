@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from treadle.server.mlflow.door import Route
 
 INT64 = 1 << 63
+AT_END = INT64 // US * US
 _DONE = Empty()
 
 
@@ -135,12 +136,10 @@ def _log_points(
     params: dict[str, str] | None = None,
     tags: dict[str, str] | None = None,
 ) -> None:
-    points = []
-    for place, metric in enumerate(metrics):
-        at, step = metric.timestamp or 0, metric.step
-        if not 0 <= at < INT64 // US or not -INT64 <= step < INT64:
-            raise _unfit(metric, path=path.format(place=place))
-        points.append((metric.key, metric.value, step, at * US))
+    points = [(m.key, m.value, m.step, (m.timestamp or 0) * US) for m in metrics]
+    for place, (_, _, step, at) in enumerate(points):
+        if not 0 <= at < AT_END or not -INT64 <= step < INT64:
+            raise _unfit(metrics[place], path=path.format(place=place))
     of_models = [_of_model(run_id, metric) for metric in metrics if metric.model_id]
     call.app.tracking.log_batch(
         run_id, points=points, params=params or {}, tags=tags or {}, model_metrics=of_models
