@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
     from treadle.monitoring.ports import Notifier
     from treadle.storage.ports import MetadataStore, ObjectStore
+    from treadle.storage.transaction import Transaction
+    from treadle.tracking.entities import Cleaned
 
 
 class App:
