@@ -71,3 +71,21 @@ def test_a_batch_that_begins_with_the_last_point_stores_it_once(tracking, later)
 
     assert [p.step for p in tracking.history(run.id, "a")] == [5, 6]
     assert [s.points for s in tracking.metric_summaries(run.id)] == [2]
+
+
+@pytest.mark.parametrize("size", [1, 7], ids="{} points a call".format)
+def test_points_sent_again_by_several_are_counted_once(tracking, writers, size):
+    run = tracking.start_run(experiment="late", capture=False)
+    points = [("a", float(step), step, step) for step in range(28)]
+    calls = [points[first : first + size] for first in range(0, len(points), size)]
+
+    with ThreadPoolExecutor(WRITERS) as together:
+        done = [
+            together.submit(each.log_points, run.id, call) for call in calls for each in writers
+        ]
+    for each in done:
+        each.result()
+
+    assert [p.step for p in tracking.history(run.id, "a")] == list(range(28))
+    assert [s.points for s in tracking.metric_summaries(run.id)] == [28]
+    assert tracking.run(run.id).metrics == {"a": 27.0}

@@ -106,6 +106,13 @@ _ROW_BLOCKS = _BLOCKS.format(rows="VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
 # Whoever adds points to a series holds its row, in one order everywhere: two batches for one run
 # never wait for each other in a circle, and what is the last point here stays so to the commit.
 _HOLD_SERIES = _FIND_SERIES + " ORDER BY key FOR NO KEY UPDATE"
+_HOLD_ONE = "SELECT id FROM metric_series WHERE run_id = ? AND key = ? FOR NO KEY UPDATE"
+# Of one point it costs less to ask whether it is there than to know where the others end.
+_COUNTED = _BLOCKS.format(
+    rows="SELECT ?::bigint, ?::bigint, (SELECT count(*) FROM added), "
+    "?::float8, ?::bigint, ?::bigint, ?::float8, ?::bigint, ?::bigint"
+)
+_ONE_POINT = f"WITH added AS ({_ROW_POINTS} RETURNING 1) {_COUNTED}"
 _LAST_OF_SERIES = """
     SELECT s.key, p.step, p.at, p.value, p.is_nan FROM metric_series s, LATERAL (
         SELECT * FROM metric_points WHERE series_id = s.id
@@ -120,7 +127,11 @@ def add_points(tx: Transaction, run_id: str, places: Mapping[str, Iterable[Place
         return
     ordered = {key: sorted(set(places[key])) for key in sorted(places)}
     if driver.is_postgres(tx):
-        _add_to_postgres(tx, run_id, ordered)
+        (key, found), *others = ordered.items()
+        if others or len(found) > 1:
+            _add_to_postgres(tx, run_id, ordered)
+        else:
+            _add_one_to_postgres(tx, run_id, key, found)
         return
     series = _series(tx, run_id, list(ordered))
     rows, blocks, latest = _rows(run_id, ordered, series)
@@ -129,6 +140,17 @@ def add_points(tx: Transaction, run_id: str, places: Mapping[str, Iterable[Place
     driver.run(tx, _ROW_LATEST, latest)
     if not fresh:
         driver.run(tx, _RECOUNT, [block[:2] for block in blocks])
+
+
+def _add_one_to_postgres(tx: Transaction, run_id: str, key: str, places: list[Place]) -> None:
+    held = driver.first(tx, _HOLD_ONE, run_id, key)
+    if held is None:
+        driver.tell(tx, _ADD_SERIES, run_id, key)
+        held = driver.first(tx, _HOLD_ONE, run_id, key)
+    ((block, _, *extremes),) = _blocks(places)
+    with tx.at_once():
+        driver.tell(tx, _ONE_POINT, *held, *places[0], *held, block, *extremes)
+        driver.tell(tx, _ROW_LATEST, run_id, key, *places[0])
 
 
 def _add_to_postgres(tx: Transaction, run_id: str, ordered: Mapping[str, list[Place]]) -> None:
