@@ -13,7 +13,15 @@ from sqlalchemy import delete, insert
 from tests.kernel.written_filters import filters
 from tests.tracking.asked_plainly import matches, ordered
 from treadle.kernel.filters import Condition, write_filter
-from treadle.tracking.store import experiments, run_metrics, run_params, run_tags, runs, search
+from treadle.tracking.store import (
+    experiments,
+    run_metrics,
+    run_params,
+    run_probes,
+    run_tags,
+    runs,
+    search,
+)
 
 START = 1_357_000_000_000_000
 LONG = "x" * 200
@@ -138,13 +146,19 @@ QUESTIONS = st.lists(
 )
 
 
-@pytest.mark.parametrize("few", [search.FEW, 0], ids=["by index", "by walk"])
+@pytest.mark.parametrize(
+    ("few", "easy", "stretch"),
+    [(run_probes.FEW, search.EASY, search.STRETCH), (3, -1, 6), (0, -1, 0)],
+    ids=["by index", "in stretches", "by walk"],
+)
 @given(made=RUNS, questions=QUESTIONS)
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_filters_and_orders_find_what_plain_python_finds(
-    tracking, store, monkeypatch, few, made, questions
+    tracking, store, monkeypatch, few, easy, stretch, made, questions
 ):
-    monkeypatch.setattr(search, "FEW", few)
+    monkeypatch.setattr(run_probes, "FEW", few)
+    monkeypatch.setattr(search, "EASY", easy)
+    monkeypatch.setattr(search, "STRETCH", stretch)
     filled(store, made)
     everything = tracking.search_runs().items
 

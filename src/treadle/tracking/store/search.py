@@ -1,8 +1,14 @@
-"""SQL of searching runs: first the ids of a page, by an index where one helps, then the runs.
+"""SQL of searching runs: the ids of a page.
 
-A cheap look at the indexes says first whether only few runs can match. Then these are fetched and
-sorted. Else the runs are walked in the order of the page, what they logged is looked up for one
-after the other (`EXISTS (…)`), and the walk ends as soon as the page is full.
+How many runs match is not known before, and each way of finding them is slow for some number. So
+the ways are tried from the cheapest on, and each says when it is not the right one:
+
+1. Indexes are asked how many runs satisfy a condition. When it is hardly any, these are fetched
+   and sorted.
+2. A stretch of the runs is walked in the order of the page, and what they logged is looked up one
+   after the other. What is common fills the page here.
+3. When few satisfy a condition, or have a value that fits a pattern, these are fetched and sorted.
+4. Else all runs are walked, until the page is full.
 """
 
 from __future__ import annotations
@@ -10,72 +16,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import Text, and_, cast, func, literal, literal_column, not_, select, union_all
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.sql.elements import UnaryExpression
-from sqlalchemy.sql.operators import custom_op
+from sqlalchemy import func, not_, or_, select
 
-from treadle.kernel.filters import And, Condition, Node, Not, Or, conditions_of
-from treadle.storage.matching import (
-    column_holds,
-    matching,
-    metric_holds,
-    turned,
-    value_holds,
-)
-from treadle.tracking.store.tables import (
-    HEAD_LENGTH,
-    experiments,
-    logged_datasets,
-    run_datasets,
-    run_metrics,
-    run_params,
-    run_tags,
-    runs,
-)
+from treadle.kernel.filters import Node, conditions_of
+from treadle.tracking.store.run_claims import Claims, Scope, in_scope, ties
+from treadle.tracking.store.run_probes import Probes, Sought
+from treadle.tracking.store.tables import run_metrics, runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy import Select
 
     from treadle.kernel.list_fields import Order
     from treadle.storage.transaction import Transaction
 
-# Up to so many runs, fetching them by an index and sorting is faster than any walk.
-FEW = 5_000
-MOST_PROBES = 10
+__all__ = ["Scope", "count", "find_ids"]
+
+# So few are fetched and sorted sooner than a stretch is walked.
+EASY = 300
+STRETCH = 3_000
 MOST_JOINED = 4
-HEADED = ("=", "IN")
-INDEXED: dict[str, tuple[str, ...]] = {
-    "metric": ("=", "<", "<=", ">", ">="),
-    "param": HEADED,
-    "tag": HEADED,
-    "id": HEADED,
-    "parent_id": HEADED,
-}
-KEYED: dict[str, Any] = {"metric": run_metrics, "param": run_params, "tag": run_tags}
-CONTEXT_TAG = "mlflow.data.context"
-OWN_ARTIFACTS = "mlflow-artifacts:/"
-RUN_NAME_TAG = "mlflow.runName"
-SECOND_US = 1_000_000
-
-
-class _Sought(msgspec.Struct, frozen=True):
-    """A query of run ids, and how many it has."""
-
-    runs: int
-    query: Any
-
-
-class Scope(msgspec.Struct, frozen=True, kw_only=True):
-    """Which runs are looked at before any filter; None means all."""
-
-    experiment: str | None = None
-    experiment_ids: tuple[str, ...] | None = None
-    status: str | None = None
-    parent_id: str | None = None
-    stages: tuple[str, ...] = ("active",)
 
 
 def find_ids(
@@ -88,24 +49,31 @@ def find_ids(
     offset: int,
 ) -> list[str]:
     """Return the ids of the runs that match, in order, a page of them."""
-    first, rest = orders[0], orders[1:]
-    by_metric = first.field == "metric" and all(order.field == "started_at" for order in rest)
-    search = _Search(tx, scope=scope, where=where, looks=by_metric)
     _let_work_together(tx, workers=0)
-    if by_metric and not search.few:
+    search = _Search(tx, scope=scope, where=where, orders=orders)
+    few, stretch = search.few(), None
+    if (few is None or few.runs > EASY) and limit + offset <= STRETCH:
+        stretch = search.stretch()
+        if stretch is not None:
+            found = search.ids(search.walk(stretch), limit=limit, offset=offset)
+            if len(found) == limit or (stretch.is_all and not search.by_metric):
+                return found
+            few = few or search.few_by_pattern()
+    if search.by_metric and few is None and not (stretch and stretch.is_all):
         # Runs with the metric come first, and an index has them in order: when they fill the page,
         # the others need not be looked at.
-        found = search.ids(search.measured(orders).limit(limit).offset(offset))
+        found = search.ids(search.walk(), limit=limit, offset=offset)
         if len(found) == limit:
             return found
-    return search.ids(search.ordered(orders).limit(limit).offset(offset))
+    return search.ids(search.sorted(few), limit=limit, offset=offset)
 
 
 def count(tx: Transaction, *, scope: Scope, where: Node) -> int:
     """Return how many runs match."""
-    search = _Search(tx, scope=scope, where=where, looks=False)
     _let_work_together(tx, workers=2)
-    query = select(func.count()).select_from(runs).where(*search.claims)
+    search = _Search(tx, scope=scope, where=where, orders=())
+    query = select(func.count()).select_from(runs)
+    query = query.where(*search.claims(search.few() or search.few_by_pattern()))
     return int(tx.execute(query).scalar_one())
 
 
@@ -120,221 +88,106 @@ def _let_work_together(tx: Transaction, *, workers: int) -> None:
         )
 
 
+class _Stretch(msgspec.Struct, frozen=True):
+    """The first runs in the order of a page: those before an edge, or all when there is none."""
+
+    edge: float | None
+
+    @property
+    def is_all(self) -> bool:
+        return self.edge is None
+
+
 class _Search:
-    """One search: what is claimed of the runs, and whether an index says that few satisfy it."""
+    """One search: what is claimed of the runs, and the ways to find them."""
 
-    def __init__(self, tx: Transaction, *, scope: Scope, where: Node, looks: bool) -> None:
+    def __init__(
+        self, tx: Transaction, *, scope: Scope, where: Node, orders: Sequence[Order]
+    ) -> None:
         self._tx = tx
-        self._dialect = tx.connection.dialect.name
-        self._probes = 0
-        self._alone = _keyed(where) > MOST_JOINED
-        # PostgreSQL knows how often values occur, but not that all sides of an “or” are few.
-        looks = looks or self._dialect == "sqlite" or self._alone or _has_choice(where)
-        sought = self._seek(where) if looks else None
-        self.few = sought is not None
-        by_value = sought is not None and self._dialect == "sqlite"
-        self.claims = [*_in_scope(tx, scope, by_value=by_value), matching(where, self._holds)]
-        if sought is not None:
-            self.claims.append(runs.c.id.in_(sought.query))
-
-    def ids(self, query: Select[Any]) -> list[str]:
-        return list(self._tx.execute(query).scalars())
-
-    def ordered(self, orders: Sequence[Order]) -> Select[Any]:
-        query, keys = select(runs.c.id).where(*self.claims), []
-        for order in orders:
-            if order.key:
-                table = KEYED[order.field].alias()
-                same = and_(table.c.run_id == runs.c.id, table.c.key == order.key)
-                query = query.outerjoin(table, same)
-                is_nan = table.c.is_nan if order.field == "metric" else None
-                keys += turned(table.c.value, order, dialect=self._dialect, is_nan=is_nan)
-            else:
-                column = self._attribute(order.field)
-                keys += turned(column, order, dialect=self._dialect)
-        return query.order_by(*keys, *_ties(orders, runs.c.started_at, runs.c.id))
-
-    def measured(self, orders: Sequence[Order]) -> Select[Any]:
-        """Return the runs whose metric is a number, by the metric's index."""
-        c, first = run_metrics.alias().c, orders[0]
-        run = and_(runs.c.id == c.run_id, *self.claims)
-        started = select(runs.c.started_at).where(runs.c.id == c.run_id).scalar_subquery()
-        query = select(c.run_id).where(
-            c.key == first.key, not_(c.is_nan), select(1).where(run).exists()
-        )
-        keys = [order for order in orders if order.field == "started_at"]
-        then = [started.desc() if order.descending else started.asc() for order in keys]
-        value = c.value.desc() if first.descending else c.value.asc()
-        return query.order_by(value, *then, *_ties(orders, started, c.run_id))
-
-    def _seek(self, where: Node) -> _Sought | None:
-        """Return the few runs among which all that match are, if indexes have them together."""
-        if isinstance(where, Condition):
-            return self._counted(_by_index(where, dialect=self._dialect))
-        if isinstance(where, Not) or not where.parts:
-            return None
-        found = [self._seek(part) for part in where.parts]
-        few = [sought for sought in found if sought is not None]
-        if isinstance(where, And):
-            return min(few, key=lambda sought: sought.runs, default=None)
-        together = sum(sought.runs for sought in few)
-        if len(few) < len(found) or together > FEW:
-            return None
-        return _Sought(runs=together, query=union_all(*(sought.query for sought in few)))
-
-    def _counted(self, query: Select[Any] | None) -> _Sought | None:
-        if query is None or self._probes == MOST_PROBES:
-            return None
-        self._probes += 1
-        some = select(func.count()).select_from(query.limit(FEW + 1).subquery())
-        number = int(self._tx.execute(some).scalar_one())
-        return _Sought(runs=number, query=query) if number <= FEW else None
-
-    def _holds(self, condition: Condition) -> ColumnElement[bool]:
-        if not condition.key or _is_run_name(condition):
-            return self._attribute_holds(condition)
-        c = KEYED[condition.field].alias().c
-        logged = [c.run_id == runs.c.id, *_logged(c, condition, dialect=self._dialect)]
+        self._scope = scope
+        self._where = where
+        self._orders = orders
         # Each EXISTS is a join to PostgreSQL, and planning many joins can cost it all memory; a
         # count is only ever looked up, run by run.
-        found: ColumnElement[bool] = (
-            select(func.count()).where(*logged).scalar_subquery() > 0
-            if self._alone
-            else select(1).where(*logged).exists()
-        )
-        return not_(found) if condition.operator == "IS NULL" else found
+        keyed = sum(bool(condition.key) for condition in conditions_of(where))
+        self._claims = Claims(tx.connection.dialect.name, counts=keyed > MOST_JOINED)
+        self._probes = Probes(tx, self._claims)
+        self.by_metric = bool(orders) and orders[0].field == "metric"
+        self.by_metric &= all(order.field == "started_at" for order in orders[1:])
 
-    def _attribute_holds(self, condition: Condition) -> ColumnElement[bool]:
-        if condition.field == "experiment":
-            named = column_holds(experiments.c.name, condition, dialect=self._dialect)
-            return runs.c.experiment_id.in_(select(experiments.c.id).where(named))
-        if condition.field.startswith("dataset_"):
-            return _used_dataset(condition, dialect=self._dialect)
-        if condition.field == "duration":
-            span = float(condition.value or 0) * SECOND_US  # type: ignore[arg-type] # a number, as checked
-            condition = msgspec.structs.replace(condition, value=span)
-        name = "name" if condition.key else condition.field
-        return column_holds(self._attribute(name), condition, dialect=self._dialect)
+    def few(self) -> Sought | None:
+        return self._probes.few(self._where)
 
-    def _attribute(self, field: str) -> Any:
-        if field == "experiment":
-            named = select(experiments.c.name).where(experiments.c.id == runs.c.experiment_id)
-            return named.scalar_subquery()
-        if field == "duration":
-            return runs.c.ended_at - runs.c.started_at
-        if field == "artifact_uri":
-            return _artifact_uri()
-        return runs.c[field]
+    def few_by_pattern(self) -> Sought | None:
+        return self._probes.few_by_pattern(self._where)
 
+    def claims(self, few: Sought | None) -> list[Any]:
+        """Return what is claimed of each run, with the few that are looked at."""
+        claims = in_scope(self._tx, self._scope, by_id=few is not None)
+        if few is None:
+            return [*claims, self._claims.of(self._where)]
+        rest = self._claims.of(few.rest(self._where))
+        return [*claims, runs.c.id.in_(few.query), rest]
 
-def _keyed(where: Node) -> int:
-    return sum(bool(condition.key) for condition in conditions_of(where))
+    def ids(self, query: Select[Any], *, limit: int, offset: int) -> list[str]:
+        return list(self._tx.execute(query.limit(limit).offset(offset)).scalars())
 
+    def sorted(self, few: Sought | None) -> Select[Any]:
+        """Return the runs, or the few, in order; by time alone, an index has that order."""
+        query = select(runs.c.id).where(*self.claims(few))
+        query, keys = self._claims.keys(self._orders, query)
+        last = ties(self._orders, started_at=runs.c.started_at, run_id=runs.c.id)
+        return query.order_by(*keys, *last)
 
-def _has_choice(where: Node) -> bool:
-    return isinstance(where, Or) or (
-        isinstance(where, And) and any(_has_choice(part) for part in where.parts)
-    )
+    def stretch(self) -> _Stretch | None:
+        """Return how far a walk goes that may fill the page; None without a filter or an index."""
+        if not any(conditions_of(self._where)):
+            return None
+        first = self._orders[0]
+        if self.by_metric:
+            column = run_metrics.c.value
+            query = select(column).where(run_metrics.c.key == first.key)
+        elif first.field == "started_at" and len(self._scope.stages) == 1:
+            column = runs.c.started_at
+            query = select(column).where(*in_scope(self._tx, self._scope, by_id=False))
+        else:
+            return None
+        ordered = query.order_by(column.desc() if first.descending else column.asc())
+        return _Stretch(self._tx.execute(ordered.limit(1).offset(STRETCH)).scalar())
 
+    def walk(self, stretch: _Stretch | None = None) -> Select[Any]:
+        """Return the runs in the order of the page by the index that has it, all or a stretch."""
+        if not self.by_metric:
+            return self.sorted(None).where(*self._within(stretch, runs.c.started_at))
+        m, first = run_metrics.alias().c, self._orders[0]
+        claims = [
+            m.key == first.key,
+            self._is_number(m),
+            # What was logged is asked of the metric's run, before that run itself is looked up.
+            self._claims.of(self._where, run_id=m.run_id),
+            runs.c.id == m.run_id,
+            *in_scope(self._tx, self._scope, by_id=True),
+            *self._within(stretch, m.value),
+        ]
+        started = runs.c.started_at
+        times = [order for order in self._orders[1:] if order.field == "started_at"]
+        keys = [m.value.desc() if first.descending else m.value.asc()]
+        keys += [started.desc() if order.descending else started.asc() for order in times]
+        last = ties(self._orders, started_at=started, run_id=m.run_id)
+        return select(m.run_id).where(*claims).order_by(*keys, *last)
 
-def _in_scope(tx: Transaction, scope: Scope, *, by_value: bool) -> list[ColumnElement[bool]]:
-    claims: list[ColumnElement[bool]] = []
-    stage, experiment = runs.c.lifecycle_stage, runs.c.experiment_id
-    if by_value:
-        stage, experiment = _unindexed(stage), _unindexed(experiment)
-    if len(scope.stages) == 1:
-        claims.append(stage == scope.stages[0])
-    if scope.experiment is not None:
-        named = select(experiments.c.id).where(experiments.c.name == scope.experiment)
-        claims.append(experiment == (tx.execute(named).scalar() or ""))
-    if scope.experiment_ids is not None:
-        ids = scope.experiment_ids
-        claims.append(experiment == ids[0] if len(ids) == 1 else experiment.in_(ids))
-    if scope.status is not None:
-        claims.append(runs.c.status == scope.status)
-    if scope.parent_id is not None:
-        claims.append(runs.c.parent_id == scope.parent_id)
-    return claims
+    def _is_number(self, m: Any) -> Any:
+        if self._tx.connection.dialect.name == "postgresql":
+            return not_(m.is_nan)
+        # NaN is stored as zero. SQLite reads the row beside the index only when it is one.
+        zeros = run_metrics.alias().c
+        real = select(1).where(zeros.run_id == m.run_id, zeros.key == m.key, not_(zeros.is_nan))
+        return or_(m.value != 0, real.exists())
 
-
-def _by_index(condition: Condition, *, dialect: str) -> Select[Any] | None:
-    """Return the ids of the runs that satisfy a condition, if an index has them together."""
-    if condition.operator not in INDEXED.get(condition.field, ()) or _is_run_name(condition):
-        return None
-    if not condition.key:
-        column = runs.c[condition.field]
-        return select(runs.c.id).where(column_holds(column, condition, dialect=dialect))
-    c = KEYED[condition.field].alias().c
-    claims = _logged(c, condition, dialect=dialect)
-    if condition.field != "metric":
-        claims = [c.key == condition.key, _by_head(c.value, condition, dialect=dialect)]
-    return select(c.run_id).where(*claims)
-
-
-def _by_head(column: Any, condition: Condition, *, dialect: str) -> ColumnElement[bool]:
-    """Compare a text so that the index of the beginnings of texts finds it."""
-    head = func.substr(column, literal_column("1"), literal_column(str(HEAD_LENGTH)))
-    values = _values(condition)
-    heads = [value[:HEAD_LENGTH] for value in values]
-    found: ColumnElement[bool] = head == heads[0] if len(heads) == 1 else head.in_(heads)
-    if all(len(value) < HEAD_LENGTH for value in values):
-        return found
-    # SQLite would put a value in the place of the column if it saw both, and then not know the
-    # index any more.
-    whole = _unindexed(column) if dialect == "sqlite" else column
-    return and_(found, whole.in_(values))
-
-
-def _values(condition: Condition) -> tuple[str, ...]:
-    value = condition.value
-    return value if isinstance(value, tuple) else (str(value),)
-
-
-def _unindexed(column: Any) -> Any:
-    # SQLite, which does not know that few runs are sought, would rather walk all by this column.
-    return UnaryExpression(column, operator=custom_op("+"), type_=column.type)
-
-
-def _logged(c: Any, condition: Condition, *, dialect: str) -> list[ColumnElement[bool]]:
-    """Return what is claimed of the row that a run logged under the condition's key."""
-    keyed = [c.key == condition.key]
-    if condition.value is None:
-        return keyed
-    if condition.field == "metric":
-        return [*keyed, metric_holds(c.value, c.is_nan, condition)]
-    if condition.operator == "=" and dialect == "postgresql":
-        return [*keyed, _by_head(c.value, condition, dialect=dialect)]
-    return [*keyed, value_holds(c.value, condition, dialect=dialect)]
-
-
-def _is_run_name(condition: Condition) -> bool:
-    return condition.field == "tag" and condition.key == RUN_NAME_TAG
-
-
-def _used_dataset(condition: Condition, *, dialect: str) -> ColumnElement[bool]:
-    used, data = run_datasets, logged_datasets
-    value: Any
-    if condition.field != "dataset_context":
-        value = data.c[condition.field.removeprefix("dataset_")]
-    elif dialect == "postgresql":
-        value = cast(cast(used.c.tags, Text), JSONB)[CONTEXT_TAG].astext
-    else:
-        value = func.json_extract(used.c.tags, f'$."{CONTEXT_TAG}"')
-    same = and_(used.c.run_id == runs.c.id, data.c.id == used.c.dataset_id)
-    return select(1).where(same, column_holds(value, condition, dialect=dialect)).exists()
-
-
-def _artifact_uri() -> Any:
-    """Return where the files of a run are, as MLflow's clients are told."""
-    own = literal(OWN_ARTIFACTS).concat(runs.c.experiment_id)
-    chosen = select(experiments.c.artifact_location).where(experiments.c.id == runs.c.experiment_id)
-    root = func.coalesce(func.nullif(chosen.scalar_subquery(), ""), own)
-    return root.concat("/").concat(runs.c.id).concat("/artifacts")
-
-
-def _ties(orders: Sequence[Order], started_at: Any, run_id: Any) -> list[Any]:
-    """Return the last keys: newest first, and of one instant the later id, unless turned round."""
-    by_start = next((order for order in orders if order.field == "started_at"), None)
-    turned = by_start is not None and not by_start.descending
-    last = run_id.asc() if turned else run_id.desc()
-    return [last] if by_start is not None else [started_at.desc(), last]
+    def _within(self, stretch: _Stretch | None, column: Any) -> list[Any]:
+        if stretch is None or stretch.is_all:
+            return []
+        # Not at the edge itself: runs that are level there may lie behind it.
+        edge = stretch.edge
+        return [column > edge if self._orders[0].descending else column < edge]

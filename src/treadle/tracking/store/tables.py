@@ -17,9 +17,28 @@ from sqlalchemy import (
 
 from treadle.storage.schema import Instant, Json, metadata
 
-# Long values do not fit into an index of PostgreSQL; their beginning does.
-HEAD_LENGTH = 200
-_HEAD = f"substr(value, 1, {HEAD_LENGTH})"
+# Short values are indexed whole, so that a search need not look at the rows; long ones do not fit
+# into an index of PostgreSQL, and would be stored twice.
+SHORT_LENGTH = 200
+LONG = f"length(value) > {SHORT_LENGTH}"
+# Of `<=`, PostgreSQL would believe that it holds for a third of all values, not for most.
+SHORT = f"({LONG}) IS NOT TRUE"
+
+
+def _indexed_by_value(table: str) -> tuple[Index, Index]:
+    short, long = text(SHORT), text(LONG)
+    return (
+        Index(
+            f"ix_{table}_key_value",
+            "key",
+            "value",
+            "run_id",
+            sqlite_where=short,
+            postgresql_where=short,
+        ),
+        Index(f"ix_{table}_key_long", "key", "run_id", sqlite_where=long, postgresql_where=long),
+    )
+
 
 experiments = Table(
     "experiments",
@@ -68,7 +87,7 @@ run_params = Table(
     Column("run_id", Text, primary_key=True),
     Column("key", Text, primary_key=True),
     Column("value", Text, nullable=False),
-    Index("ix_run_params_key_value", "key", text(_HEAD), "run_id"),
+    *_indexed_by_value("run_params"),
     sqlite_with_rowid=False,
 )
 
@@ -78,7 +97,7 @@ run_tags = Table(
     Column("run_id", Text, primary_key=True),
     Column("key", Text, primary_key=True),
     Column("value", Text, nullable=False),
-    Index("ix_run_tags_key_value", "key", text(_HEAD), "run_id"),
+    *_indexed_by_value("run_tags"),
     sqlite_with_rowid=False,
 )
 
