@@ -386,7 +386,6 @@ def compared(count=3):
             "failed" if number == 2 else "finished",
             NOW - number * MINUTE,
             None if number == 2 else number * SECOND,
-            "/compare?runs=a,b",
         )
         for number in range(1, count + 1)
     )
@@ -395,6 +394,7 @@ def compared(count=3):
     return CompareContext(
         page=page(f"Compare {count} runs", "runs", Link("Runs", "/runs"), cli="treadle runs"),
         runs=runs,
+        kept=(Pair("runs", ",".join(run.id for run in runs)), Pair("x", "time")),
         groups=(
             ComparedGroup(
                 "Metrics",

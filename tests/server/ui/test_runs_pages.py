@@ -365,6 +365,16 @@ def test_runs_are_named_one_by_one_or_by_commas_or_by_their_beginnings(web, runs
     assert "Compare 2 runs" in one_by_one
 
 
+def test_a_comparison_goes_on_without_one_of_its_runs(web, runs):
+    html = web.get(f"/compare?runs={','.join(runs)}&without={runs[1]}&x=time").text
+
+    assert "Compare 3 runs" in words(html)
+    assert runs[1] not in html
+    rest = ",".join(run for run in runs if run != runs[1])
+    assert f'<input type="hidden" name="runs" value="{rest}">' in html
+    assert '<input type="hidden" name="x" value="time">' in html
+
+
 @pytest.mark.parametrize(
     ("query", "says"),
     [

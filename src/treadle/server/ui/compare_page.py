@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from treadle.kernel.errors import TreadleError
@@ -11,11 +12,10 @@ from treadle.server.ui.formats import elapsed
 from treadle.server.ui.places import asking, dataset_version_place, run_place
 from treadle.server.ui.run_columns import HIDDEN_TAGS, SYSTEM, param_cell
 from treadle.server.ui.runs_asked import run_ids
-from treadle.server.ui.runs_page import compare_place
 from treadle.server.ui.runs_plot import runs_plot
 from treadle.server.ui.side_by_side import filled, group
 from treadle.server.ui.snippets import mlflow_snippet, snippets
-from treadle.server.ui.widgets import Link, Notice, Page
+from treadle.server.ui.widgets import Link, Notice, Page, Pair
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from treadle.tracking.entities import Run
 
 MOST = 50
+WHOLE_ID = re.compile(r"[0-9a-f]{32}")
 KEPT = ("x", "log", "smooth", "px", "py")
 ORIGINS = (
     ("Commit", ("treadle.code.commit", "mlflow.source.git.commit")),
@@ -40,18 +41,21 @@ ORIGINS = (
 
 def compare_context(app: App, request: Request) -> CompareContext:
     """Return runs side by side."""
-    asked = run_ids(request.query_params)
+    given = request.query_params
+    without = set(given.getlist("without"))
+    asked = tuple(each for each in run_ids(given) if each not in without)
     runs, missing = _found(app, asked[:MOST])
-    kept = {name: request.query_params.get(name, "") for name in KEPT}
     return CompareContext(
         page=_page(app, runs, request=request),
-        runs=tuple(
-            _column(run, number, runs=runs, kept=kept) for number, run in enumerate(runs, 1)
+        runs=tuple(_column(run, number) for number, run in enumerate(runs, 1)),
+        kept=(
+            Pair("runs", ",".join(run.id for run in runs)),
+            *(Pair(name, given[name]) for name in KEPT if given.get(name)),
         ),
         groups=_groups(runs) if len(runs) > 1 else (),
-        drawn=curve_look(request.query_params),
+        drawn=curve_look(given),
         curves=curve_sets(app, runs) if len(runs) > 1 else (),
-        plot=runs_plot(runs, given=request.query_params) if len(runs) > 1 else None,
+        plot=runs_plot(runs, given=given) if len(runs) > 1 else None,
         back=asking("/runs", {"runs": ",".join(run.id for run in runs)}),
         notice=_notice(asked, runs, missing=missing),
     )
@@ -60,14 +64,24 @@ def compare_context(app: App, request: Request) -> CompareContext:
 def _found(app: App, asked: Sequence[str]) -> tuple[tuple[Run, ...], list[str]]:
     found: dict[str, Run] = {}
     missing: list[str] = []
+    known = _known(app, [each for each in asked if WHOLE_ID.fullmatch(each)])
     for each in asked:
         try:
-            run = app.tracking.run(each)
+            run = known.get(each) or app.tracking.run(each)
         except TreadleError as error:  # not there, or the beginning of several
             missing.append(error.message)
         else:
             found[run.id] = run
     return tuple(found.values()), missing
+
+
+def _known(app: App, ids: Sequence[str]) -> dict[str, Run]:
+    """Return the runs of whole ids, all by one search."""
+    if not ids:
+        return {}
+    where = "run_id IN ({})".format(", ".join(f"'{each}'" for each in ids))
+    page = app.tracking.search_runs(where=where, view="all", limit=len(ids), count=False)
+    return {run.id: run for run in page.items}
 
 
 def _page(app: App, runs: Sequence[Run], *, request: Request) -> Page:
@@ -93,10 +107,7 @@ def _page(app: App, runs: Sequence[Run], *, request: Request) -> Page:
     )
 
 
-def _column(
-    run: Run, number: int, *, runs: Sequence[Run], kept: Mapping[str, object]
-) -> ComparedRun:
-    others = [other.id for other in runs if other.id != run.id]
+def _column(run: Run, number: int) -> ComparedRun:
     return ComparedRun(
         number=number,
         id=run.id,
@@ -106,7 +117,6 @@ def _column(
         status=run.status,
         started_us=run.started_at,
         duration_us=elapsed(run.started_at, run.ended_at),
-        without=compare_place(others, **kept),
     )
 
 

@@ -17,7 +17,7 @@ from treadle.server.ui.contexts import (
     ViewRow,
 )
 from treadle.server.ui.formats import elapsed
-from treadle.server.ui.places import asking, run_place
+from treadle.server.ui.places import run_place
 from treadle.server.ui.run_columns import Shown, cells, headings, offered, shown
 from treadle.server.ui.snippets import mlflow_snippet, snippets
 from treadle.server.ui.widgets import Link, Notice, Page, Pair
@@ -228,8 +228,3 @@ def _nothing(asked: RunsAsked) -> Notice:
     return Notice(
         "empty", "No run yet", "A pipeline that runs leaves its runs here.", "treadle run"
     )
-
-
-def compare_place(runs: Sequence[str], **given: object) -> str:
-    """Return the page that compares runs."""
-    return asking("/compare", {"runs": ",".join(runs), **given})

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from treadle.server.ui.widgets import Notice, Option, Page
+    from treadle.server.ui.widgets import Notice, Option, Page, Pair
 
 
 @dataclass(frozen=True, slots=True)
 class ComparedRun:
-    """A run as a column: its number and mark are the same in every chart of the page."""
+    """A run as a column: its number and mark are the same in every chart of the page.
+
+    `without` leads to the others; of runs, whose ids are long, a form does.
+    """
 
     number: int
     id: str
@@ -21,7 +24,7 @@ class ComparedRun:
     status: str
     started_us: int | None
     duration_us: int | None
-    without: str
+    without: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +98,11 @@ class RunsPlot:
 
 @dataclass(frozen=True, slots=True)
 class CompareContext:
-    """Compare: 2 to 50 runs, what differs first."""
+    """Compare: 2 to 50 runs, what differs first. `kept` is the address, to ask for less of it."""
 
     page: Page
     runs: tuple[ComparedRun, ...]
+    kept: tuple[Pair, ...]
     groups: tuple[ComparedGroup, ...]
     drawn: CurveLook
     curves: tuple[CurveSet, ...]
