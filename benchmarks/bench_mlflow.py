@@ -26,17 +26,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import sqlalchemy as sa
-from mlflow_client.runs_like import rows_of_run
+from asking import Bare, searches
 from mlflow_servers import genuine, memory_mb, postgres, treadle
+from seeding import seed_ours
 
 from treadle import connect
-from treadle.storage.metadata import open_metadata
-from treadle.tracking import store as tables
 from treadle.tracking.entities import MetricPoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from mlflow_servers import Server
 
 HERE = Path(__file__).parent / "mlflow_client"
 CALLS, BATCHES, RUNS, HISTORY, SEARCHES, MANY_S = 300, 30, 60, 100_000, 5, 10
@@ -105,52 +105,6 @@ def _wait(port: int, path: str) -> None:
             pass
         time.sleep(0.01)
     sys.exit(f"Nothing answers on port {port}.")
-
-
-def seed_ours(url: str, count: int) -> None:
-    """Insert the seeded runs into a Treadle database by SQL."""
-    store = open_metadata(url)
-    with store.write() as tx:
-        tx.execute(
-            sa.insert(tables.experiments),
-            {"id": "f" * 32, "name": "seeded", "created_at": 1, "updated_at": 1},
-        )
-    for first in range(0, count, 1000):
-        made = [rows_of_run(number) for number in range(first, min(first + 1000, count))]
-        with store.write() as tx:
-            tx.execute(
-                sa.insert(tables.runs),
-                [
-                    {
-                        "id": r["id"], "experiment_id": "f" * 32, "name": r["name"],
-                        "status": "finished", "actor": "seed",
-                        "started_at": r["started_ms"] * 1000,
-                        "ended_at": r["started_ms"] * 1000 + 10**6,
-                    }
-                    for r in made
-                ],
-            )  # fmt: skip
-            for table, name in ((tables.run_params, "params"), (tables.run_tags, "tags")):
-                rows = [
-                    {"run_id": r["id"], "key": k, "value": v}
-                    for r in made
-                    for k, v in r[name].items()
-                ]
-                tx.execute(sa.insert(table), rows)
-            tx.execute(
-                sa.insert(tables.run_metrics),
-                [
-                    {
-                        "run_id": r["id"], "key": k, "value": v, "is_nan": False, "step": 0,
-                        "at": r["started_ms"] * 1000,
-                    }
-                    for r in made
-                    for k, v in r["metrics"].items()
-                ],
-            )  # fmt: skip
-    with store.write() as tx:
-        tx.connection.exec_driver_sql("ANALYZE")
-    store.close()
 
 
 def chart_ms(home: Path) -> float:
@@ -237,9 +191,11 @@ def measure_many(
     table.add(f"{of}8 processes, {seconds} s: lost points", server, max(lost, 0))
 
 
-def measure_reading(table: Table, server: str, peer: Path, address: str) -> None:
-    for name, times in load(peer, address, "search", SEARCHES).items():
-        table.add(f"{SEEDED:,} runs, {name}: p50, ms", server, ms(times))
+def measure_reading(table: Table, name: str, peer: Path, server: Server) -> None:
+    for asked, times in load(peer, server.address, "search", SEARCHES)["times"].items():
+        table.add(f"{SEEDED:,} runs, {asked}: p50, ms", name, ms(times))
+    for asked, answers in searches(Bare(server), runs=SEEDED).items():
+        table.add(f"the server alone, {asked}: p50, ms", name, answers.ms())
 
 
 def bench(peer_python: Path, *, rounds: int, dialect: str, minute: bool) -> None:
@@ -309,8 +265,8 @@ def bench(peer_python: Path, *, rounds: int, dialect: str, minute: bool) -> None
             treadle(our_seeded, folder=folder / "home") as own,
         ):
             for _ in range(rounds):
-                measure_reading(table, "genuine", peer_python, four.address)
-                measure_reading(table, "Treadle", peer_python, own.address)
+                measure_reading(table, "genuine", peer_python, four)
+                measure_reading(table, "Treadle", peer_python, own)
         os.environ["TREADLE_METADATA_URL"] = ours
         table.add("chart of 1,000,000 points, ms", "Treadle", chart_ms(folder / "home"))
         del os.environ["TREADLE_METADATA_URL"]
