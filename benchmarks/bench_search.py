@@ -1,10 +1,10 @@
 """Searching and looking at many runs, of 20 params, 20 metrics and 10 tags each.
 
 `./run bench search` does everything on SQLite, with 10,000 runs and with 100,000; `--postgres` too
-on PostgreSQL, `--runs N` with as many as that. Three things are told apart: what the server takes (a bare
-connection), what the unmodified MLflow client makes of it, and what that client takes for the
-same answers when they are canned, which no server can be below. Then the runs page in Chromium,
-and `treadle runs --where` from start to end.
+on PostgreSQL, `--runs N` with as many as that. Three things are told apart: what the server takes
+(a bare connection), what the unmodified MLflow client makes of it, and what that client takes for
+the same answers when they are canned, which no server can be below. Then the runs page in
+Chromium, and `treadle runs --where` from start to end.
 """
 
 from __future__ import annotations

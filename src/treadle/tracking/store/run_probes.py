@@ -87,7 +87,7 @@ class Probes:
             query = self._fitting(condition).limit(FEW + 1)
             ids = list(self._tx.execute(query).scalars())
             if len(ids) <= FEW:
-                return Sought(len(ids), _listed(ids, dialect=self._dialect), condition)
+                return Sought(len(ids), listed(ids, dialect=self._dialect), condition)
         return None
 
     def _counted(self, condition: Condition) -> Sought | None:
@@ -127,7 +127,7 @@ def _is_pattern(condition: Condition) -> bool:
     return kept and condition.operator in PATTERNS
 
 
-def _listed(ids: Sequence[str], *, dialect: str) -> Select[Any]:
+def listed(ids: Sequence[str], *, dialect: str) -> Select[Any]:
     """Return a query of ids that are known, bound as one value however many there are."""
     if dialect == "postgresql":
         return select(func.unnest(literal(list(ids), ARRAY(Text))))
