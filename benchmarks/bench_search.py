@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 CLIENT = HERE / "mlflow_client"
 MANY, FEWER = 100_000, 10_000
-ROUNDS, SEARCHES, COMMANDS = 5, 5, 3
+SEARCHES, COMMANDS = 5, 3
 COMPARED = 50
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
@@ -73,12 +73,12 @@ def at_the_server(server: Server, *, runs: int) -> None:
         print(f"{name:<46}{told}{asked.size / 1000:>8.0f}", flush=True)
 
 
-def through_the_client(peer: Path, server: Server, *, runs: int) -> None:
+def through_the_client(peer: Path, server: Server, *, runs: int, rounds: int) -> None:
     alone = searches(Bare(server), runs=runs)
     times: dict[str, dict[str, list[float]]] = {}
     with canned(server) as copy:
         _search(peer, copy)
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             for who, address in (("canned", copy), ("ours", server.address)):
                 found = _search(peer, address)
                 for name, seconds in found["times"].items():
@@ -102,13 +102,13 @@ def _search(peer: Path, address: str) -> dict[str, dict[str, list[float]]]:
     return found
 
 
-def in_the_browser(server: Server, *, runs: int) -> None:
+def in_the_browser(server: Server, *, runs: int, rounds: int) -> None:
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only who looks at pages pays
 
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         rows, sizes = [], []
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             # A context of its own each time: nothing is in its cache.
             with browser.new_context() as context:
                 row, size = _first_row(context.new_page(), f"{server.address}/runs")
@@ -150,7 +150,7 @@ def by_the_command(url: str, home: Path, *, runs: int) -> None:
     print(f"\ntreadle runs --where, {runs:,} runs: {statistics.median(times):.2f} s", flush=True)
 
 
-def bench(peer: Path, *, dialect: str, runs: int) -> None:
+def bench(peer: Path, *, dialect: str, runs: int, rounds: int) -> None:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="treadle-search-")))
         folder.chmod(0o755)
@@ -164,15 +164,16 @@ def bench(peer: Path, *, dialect: str, runs: int) -> None:
         with treadle(url, folder=home) as server:
             at_the_server(server, runs=runs)
             if runs == FEWER:
-                through_the_client(peer, server, runs=runs)
+                through_the_client(peer, server, runs=runs, rounds=rounds)
             if Path(CHROMIUM).exists():
-                in_the_browser(server, runs=runs)
+                in_the_browser(server, runs=runs, rounds=rounds)
         by_the_command(url, home, runs=runs)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, action="append")
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--postgres", action="store_true")
     parser.add_argument("--only-postgres", action="store_true")
     asked = parser.parse_args()
@@ -184,7 +185,7 @@ def main() -> None:
     dialects += ["postgresql"] if asked.postgres or asked.only_postgres else []
     for dialect in dialects:
         for runs in asked.runs or [FEWER, MANY]:
-            bench(peer, dialect=dialect, runs=runs)
+            bench(peer, dialect=dialect, runs=runs, rounds=asked.rounds)
 
 
 if __name__ == "__main__":

@@ -67,9 +67,11 @@ class Claims:
             return keyed
         if condition.field == "metric":
             return [*keyed, metric_holds(c.value, c.is_nan, condition)]
-        holds = value_holds(c.value, condition, dialect=self._dialect)
-        # What is equal to a short value is short: said, so that the index of those can be used.
-        return [*keyed, holds, is_short(c.value)] if _seeks_short(condition) else [*keyed, holds]
+        keyed.append(value_holds(c.value, condition, dialect=self._dialect))
+        if condition.operator in EQUAL and lengths(condition) == {True}:
+            # What is equal to a short value is short: said, so that the index of those can be used.
+            keyed.append(is_short(c.value))
+        return keyed
 
     def keys(self, orders: Sequence[Order], query: Select[Any]) -> tuple[Select[Any], list[Any]]:
         """Return a query with what it is ordered by joined to it, and the sort keys."""
@@ -127,11 +129,10 @@ def is_long(column: Any) -> ColumnElement[bool]:
     return found
 
 
-def _seeks_short(condition: Condition) -> bool:
-    if condition.operator not in EQUAL:
-        return False
+def lengths(condition: Condition) -> set[bool]:
+    """Return whether the texts that are asked for are short: all, none, or some of them."""
     values = condition.value if isinstance(condition.value, tuple) else (str(condition.value),)
-    return all(len(value) <= SHORT_LENGTH for value in values)
+    return {len(value) <= SHORT_LENGTH for value in values}
 
 
 def in_scope(tx: Transaction, scope: Scope, *, by_id: bool) -> list[ColumnElement[bool]]:

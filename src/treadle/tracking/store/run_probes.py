@@ -12,8 +12,16 @@ from sqlalchemy import ARRAY, Text, func, literal, literal_column, select, union
 
 from treadle.kernel.filters import And, Condition, Node, Not
 from treadle.storage.matching import column_holds, value_holds
-from treadle.tracking.store.run_claims import EQUAL, KEYED, Claims, is_long, is_run_name, is_short
-from treadle.tracking.store.tables import SHORT_LENGTH, runs
+from treadle.tracking.store.run_claims import (
+    EQUAL,
+    KEYED,
+    Claims,
+    is_long,
+    is_run_name,
+    is_short,
+    lengths,
+)
+from treadle.tracking.store.tables import runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,8 +116,12 @@ class Probes:
             return select(runs.c.id).where(column_holds(column, condition, dialect=self._dialect))
         c = KEYED[condition.field].alias().c
         claims = self._claims.logged(c, condition)
-        if condition.operator == "=" and len(str(condition.value)) > SHORT_LENGTH:
-            claims.append(is_long(c.value))
+        if condition.field != "metric":
+            # Short and long values are in two indexes, and no index has both.
+            kinds = lengths(condition)
+            if len(kinds) > 1:
+                return None
+            claims += [is_long(c.value)] if kinds == {False} else []
         return select(c.run_id).where(*claims)
 
     def _fitting(self, condition: Condition) -> Any:
