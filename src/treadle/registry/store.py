@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    bindparam,
     case,
     delete,
     func,
@@ -158,9 +159,7 @@ def delete_model(tx: Transaction, name: str) -> None:
 
 def put_model_tags(tx: Transaction, name: str, tags: Mapping[str, str]) -> None:
     """Write tags of a model over what they were."""
-    for key, value in tags.items():
-        remove_model_tag(tx, name, key=key)
-        tx.execute(insert(model_tags), {"model": name, "key": key, "value": value})
+    _put_tags(tx, model_tags, {"model": name}, tags)
 
 
 def remove_model_tag(tx: Transaction, name: str, *, key: str) -> None:
@@ -234,10 +233,7 @@ def delete_version(tx: Transaction, name: str, number: int) -> None:
 
 def put_version_tags(tx: Transaction, name: str, number: int, tags: Mapping[str, str]) -> None:
     """Write tags of a version over what they were."""
-    for key, value in tags.items():
-        remove_version_tag(tx, name, number, key=key)
-        row = {"model": name, "number": number, "key": key, "value": value}
-        tx.execute(insert(model_version_tags), row)
+    _put_tags(tx, model_version_tags, {"model": name, "number": number}, tags)
 
 
 def remove_version_tag(tx: Transaction, name: str, number: int, *, key: str) -> None:
@@ -359,6 +355,19 @@ def _aliases_of(tx: Transaction, names: Sequence[str]) -> dict[str, dict[str, in
     for row in tx.execute(query):
         found[row.model][row.alias] = row.number
     return found
+
+
+def _put_tags(
+    tx: Transaction, table: Table, owner: Mapping[str, str | int], tags: Mapping[str, str]
+) -> None:
+    if not tags:
+        return
+    names = (*owner, "key")
+    # As many as a request names, in two statements: others wait for this transaction.
+    gone = delete(table).where(*(table.c[name] == bindparam(f"the_{name}") for name in names))
+    rows = [{**owner, "key": key, "value": value} for key, value in tags.items()]
+    tx.execute(gone, [{f"the_{name}": row[name] for name in names} for row in rows])
+    tx.execute(insert(table), rows)
 
 
 def _tags_of_models(tx: Transaction, names: Sequence[str]) -> dict[str, dict[str, str]]:

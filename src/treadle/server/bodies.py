@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import mimetypes
 import re
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -29,10 +30,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# A transfer waits for its client: it must not take the threads that answer everybody else.
+# A transfer waits for its client: it must not take the threads that answer everybody else. What is
+# sent, and what has come whole, is never kept waiting by bodies that are still coming.
 TRANSFERS = 32
 GATHERED_BYTES = 1 << 18
-_limiter: RunVar[anyio.CapacityLimiter] = RunVar("transfers")
+STALL_S = 60.0
+"""How long a client may take for so many bytes."""
+_sent: RunVar[anyio.CapacityLimiter] = RunVar("sent")
+_coming: RunVar[anyio.CapacityLimiter] = RunVar("coming")
 
 SANDBOX = (
     "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
@@ -60,13 +65,16 @@ _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 async def in_transfer(work: Callable[[], T]) -> T:
     """Do something that waits for a client, in a thread of those kept for it."""
-    return await anyio.to_thread.run_sync(work, limiter=_transfers())
+    return await anyio.to_thread.run_sync(work, limiter=_limiter(_sent))
 
 
-async def received(request: Request, keep: Callable[[BinaryIO], T]) -> T:
+async def received(
+    request: Request, keep: Callable[[BinaryIO], T], *, stall_s: float = STALL_S
+) -> T:
     """Give the body of a request to `keep` as a stream, as it comes in.
 
-    A client that breaks off raises ClientDisconnect out of the stream, so that nothing is kept.
+    A client that breaks off raises ClientDisconnect out of the stream, so that nothing is kept;
+    one that hardly sends anything raises InvalidInput. No thread waits for the beginning of a body.
     """
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in {"identity", ""}:
@@ -75,11 +83,18 @@ async def received(request: Request, keep: Callable[[BinaryIO], T]) -> T:
         )
     arriving = request.stream()
 
+    first = await _gather(arriving, stall_s)
+    if len(first) < GATHERED_BYTES:
+        return await in_transfer(lambda: keep(io.BytesIO(first)))
+
     def blocks() -> Iterator[bytes]:
-        while block := anyio.from_thread.run(_gather, arriving):
+        yield first
+        while block := anyio.from_thread.run(_gather, arriving, stall_s):
             yield block
 
-    return await in_transfer(lambda: keep(stream_of(blocks())))
+    return await anyio.to_thread.run_sync(
+        lambda: keep(stream_of(blocks())), limiter=_limiter(_coming)
+    )
 
 
 class FileAnswer(Response):
@@ -218,24 +233,30 @@ def _nothing() -> Generator[bytes]:
     yield from ()
 
 
-async def _gather(arriving: AsyncIterator[bytes]) -> bytes:
+async def _gather(arriving: AsyncIterator[bytes], stall_s: float) -> bytes:
     parts, size = [], 0
-    while size < GATHERED_BYTES:
-        try:
-            part = await anext(arriving)
-        except StopAsyncIteration:
-            break
-        parts.append(part)
-        size += len(part)
+    with anyio.move_on_after(stall_s) as waiting:
+        while size < GATHERED_BYTES:
+            try:
+                part = await anext(arriving)
+            except StopAsyncIteration:
+                break
+            parts.append(part)
+            size += len(part)
+    if waiting.cancelled_caught:
+        raise InvalidInput(
+            f"Only {size} bytes of the body came within {stall_s:g} s.",
+            hint="Send it faster, or in parts.",
+        )
     return b"".join(parts)
 
 
-def _transfers() -> anyio.CapacityLimiter:
+def _limiter(kind: RunVar[anyio.CapacityLimiter]) -> anyio.CapacityLimiter:
     try:
-        return _limiter.get()
+        return kind.get()
     except LookupError:
         made = anyio.CapacityLimiter(TRANSFERS)
-        _limiter.set(made)
+        kind.set(made)
         return made
 
 

@@ -7,8 +7,8 @@ to point at this machine (its Host tells).
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]{1,5})?")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
@@ -77,10 +78,9 @@ def complaint(method: str, headers: Mapping[str, str]) -> Refused | None:
 
 def host_name(host: str) -> str:
     """Return the name in a Host header, without port and brackets; empty when it is none."""
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:  # brackets that hold no address
-        return ""
+    # Answers name addresses by this header: nothing but a name and a port may be in it.
+    found = _HOST.fullmatch(host)
+    return found[1].strip("[]") if found else ""
 
 
 def _refused_site() -> Refused:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.server.attacks.conftest import Target
 
 ROUTE = "/api/2.0/mlflow-artifacts/artifacts"
+PARTS = "/api/2.0/mlflow-artifacts/mpu/parts"
 AS_JSON = {"Content-Type": "application/json"}
 CREATE = "/api/2.0/mlflow/experiments/create"
 
@@ -99,6 +100,44 @@ def test_an_upload_that_breaks_off_leaves_nothing(target: Target, framing: str) 
         time.sleep(0.02)
     assert list(drafts.iterdir()) == []
     assert ask(target.url, "GET", address).status == 404
+
+
+@pytest.mark.parametrize(("number", "announced"), [
+    ("1", 5_000_000_000), ("9999", 999_999_999_999_999_999), ("9999", 1 << 30),
+])  # fmt: skip
+def test_a_part_that_is_only_announced_takes_no_room(
+    target: Target, number: str, announced: int
+) -> None:
+    upload = begin_upload(target, parts=9999)
+    head = f"PUT {PARTS}/{upload}/{number} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    parts = urlsplit(target.url)
+
+    with socket.create_connection((parts.hostname, parts.port), timeout=20) as wire:
+        wire.sendall(f"{head}Content-Length: {announced}\r\n\r\nx".encode())
+    again = ask(target.url, "PUT", f"{PARTS}/{upload}/{number}", body=b"whole")
+
+    folder = target.app.home / "objects" / "drafts" / upload
+    assert again.status == 200
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 1 << 20
+
+
+@pytest.mark.parametrize(
+    "number", ["0", "-1", "10", "99999999999999999999", "1e0", "%201", "%d9%a1"]
+)
+def test_no_part_is_kept_by_a_number_that_was_not_begun(target: Target, number: str) -> None:
+    upload = begin_upload(target, parts=9)
+
+    answer = ask(target.url, "PUT", f"{PARTS}/{upload}/{quote(number, safe='%')}", body=b"x")
+
+    assert answer.status == 400
+    assert not (target.app.home / "objects" / "drafts" / upload).exists()
+
+
+def begin_upload(target: Target, *, parts: int) -> str:
+    body = json.dumps({"path": "huge.bin", "num_parts": parts}).encode()
+    path = "/api/2.0/mlflow-artifacts/mpu/create/bodies"
+    begun = ask(target.url, "POST", path, headers=AS_JSON, body=body)
+    return str(json.loads(begun.body)["upload_id"])
 
 
 def test_a_body_of_no_bounds_is_refused_before_it_is_read(target: Target) -> None:

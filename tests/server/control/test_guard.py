@@ -69,5 +69,9 @@ def test_the_answer_to_a_foreign_name_carries_the_policy_too(client):
     assert "evil.example" in answer.text
 
 
-def test_a_host_without_meaning_has_no_name():
-    assert host_name("[") == ""
+@pytest.mark.parametrize(
+    "host",
+    ["[", "[::1]x", "127.0.0.1?x", "127.0.0.1#.evil.example", "127.0.0.1/evil", "a@127.0.0.1", ""],
+)
+def test_a_host_that_is_more_than_a_name_and_a_port_has_no_name(host):
+    assert host_name(host) == ""

@@ -58,8 +58,8 @@ class Call:
         except (msgspec.MsgspecError, RecursionError):
             # Rare and costly forms of JSON that protobuf reads, or a fault to be named.
             return self._lenient(kind, self.values())
-        if missing := found.missing():
-            raise missing
+        if refusal := found.missing() or found.excess():
+            raise refusal
         return found
 
     def query(self) -> dict[str, list[str]]:
@@ -106,6 +106,6 @@ class Call:
             found = msgspec.convert(known, kind, strict=False)
         except (msgspec.ValidationError, RecursionError, UnicodeEncodeError) as error:
             raise WireError(INVALID, f"The request cannot be read: {error}.") from error
-        if missing := found.missing():
-            raise missing
+        if refusal := found.missing() or found.excess():
+            raise refusal
         return found

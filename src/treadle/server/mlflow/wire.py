@@ -10,7 +10,7 @@ import json
 import math
 import re
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -24,6 +24,9 @@ T = TypeVar("T")
 US = 1000
 """Microseconds, which we count, in a millisecond, which MLflow counts."""
 GREATEST = 1.7976931348623157e308
+# Each may become a value in one statement, or a row in one transaction that others wait for; SQLite
+# takes 32,766 values where it was built with its own defaults.
+LIST_MOST = 20_000
 _SEE = " See the API docs for more information about request parameters."
 
 
@@ -42,6 +45,18 @@ class Ask(msgspec.Struct, gc=False, forbid_unknown_fields=True):
             value = getattr(self, name)
             if value is None or value == "":
                 return absent(name)
+        return None
+
+    def excess(self) -> WireError | None:
+        """Name the first list that is longer than one transaction should hold."""
+        for name in _lists(type(self)):
+            given = getattr(self, name)
+            if given is not None and len(given) > LIST_MOST:
+                return WireError(
+                    INVALID,
+                    f"A request can name at most {LIST_MOST} {name}. Got {len(given)} of them. "
+                    "Please split them up across multiple requests and try again.",
+                )
         return None
 
 
@@ -80,6 +95,13 @@ def seen(error: WireError) -> WireError:
 def decoder_of(kind: type[T]) -> msgspec.json.Decoder[T]:
     """Return the decoder of a kind of request."""
     return msgspec.json.Decoder(kind)
+
+
+@cache
+def _lists(kind: type[Ask]) -> tuple[str, ...]:
+    hints = get_type_hints(kind)
+    names = kind.__struct_fields__
+    return tuple(name for name in names if "tuple" in str(hints[name]))
 
 
 def complaint(kind: type[Ask], values: dict[str, Any]) -> WireError | None:
