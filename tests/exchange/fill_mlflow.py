@@ -19,7 +19,8 @@ with mlflow.start_run(run_name="outer") as outer:
     client.log_batch(
         outer.info.run_id,
         metrics=[Metric("loss", 1 / (s + 1), 1_000 + s, s) for s in range(1500)]
-        + [Metric("odd", float("nan"), 5, 1), Metric("odd", float("inf"), 5, 0)][:1],
+        + [Metric("odd", float("nan"), 5, 1), Metric("odd", float("inf"), 5, 0)][:1]
+        + [Metric("wide", float(v), 5, s) for s, v in enumerate(["-inf", "inf", "0.5"])],
     )
     mlflow.set_tag("team", "fraud é")
     mlflow.log_text("hello", "notes/deep/a b é.txt")
@@ -37,4 +38,5 @@ client.delete_model_version("line", "1")
 client.set_registered_model_alias("line", "champion", "2")
 client.set_model_version_tag("line", "3", "approved", "no")
 client.update_registered_model("line", description="a straight one")
+mlflow.genai.register_prompt(name="greet", template="Hello {{name}}")
 print(outer.info.run_id)

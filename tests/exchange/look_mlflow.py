@@ -34,6 +34,8 @@ said["line"] = {
     "champion": int(version.version),
     "answer": mlflow.pyfunc.load_model("models:/line@champion").predict([[3.0]]).tolist(),
 }
+prompt = mlflow.genai.load_prompt("prompts:/greet/1")
+said["prompt"] = {"template": prompt.template, "versions": prompt.version}
 first = client.get_experiment_by_name("first").experiment_id
 outer = client.search_runs([first], "attributes.run_name = 'outer'")[0].info.run_id
 path = mlflow.artifacts.download_artifacts(run_id=outer, artifact_path="notes/deep")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
 import shutil
+import sqlite3
 import subprocess
 from pathlib import Path
 
@@ -72,11 +74,11 @@ def test_everything_comes(brought):
     assert report.came == {
         "experiments": 3,
         "runs": 3,
-        "metric points": 1502,
+        "metric points": 1505,
         "files": 16,
         "logged models": 3,
-        "models": 1,
-        "model versions": 2,
+        "models": 2,
+        "model versions": 3,
         "aliases": 1,
     }
 
@@ -97,6 +99,7 @@ def test_a_run_comes_as_it_was(brought, theirs):
     assert [(p.step, p.at) for p in history[:2]] == [(0, 1_000_000), (1, 1_001_000)]
     assert (len(history), history[-1].value) == (1500, 1 / 1500)
     assert math.isnan(run.metrics["odd"])
+    assert [p.value for p in app.tracking.history(outer, "wide")] == [-math.inf, math.inf, 0.5]
     assert inner.name == "inner"
     with app.artifacts.open(app.artifacts.of_run(outer, "notes/deep/a b é.txt")) as file:
         assert file.read() == b"hello"
@@ -164,6 +167,19 @@ def test_what_broke_off_goes_on(app, theirs, monkeypatch):
     assert [version.number for version in app.registry.versions("line")] == [3, 2]
 
 
+def test_what_stays_behind_is_counted(app, theirs, tmp_path):
+    folder, _, _ = theirs
+    shutil.copy(folder / "mlflow.db", tmp_path / "copy.db")
+    with contextlib.closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
+        row = "INSERT INTO trace_info (request_id, experiment_id, timestamp_ms, status)"
+        copy.execute(f"{row} VALUES ('tr-1', 0, 1, 'OK'), ('tr-2', 0, 2, 'OK')")
+        copy.commit()
+
+    report = app.exchange.import_mlflow(f"sqlite:///{tmp_path}/copy.db", dry_run=True)
+
+    assert [left.what for left in report.left_out] == ["2 traces"]
+
+
 def test_files_that_are_gone_are_reported_and_stop_nothing(app, theirs, tmp_path):
     folder, _, outer = theirs
     shutil.copy(folder / "mlflow.db", tmp_path / "copy.db")
@@ -184,10 +200,10 @@ def test_a_server_is_brought_in_as_a_database_is(brought, app):
     with ControlServer(source, port=0) as server:
         report = app.exchange.import_mlflow(server.url)
 
-    assert report.left_out == ()
+    assert [left.what.partition(",")[0] for left in report.left_out] == ["traces"]
     assert (report.came["runs"], report.came["metric points"], report.came["files"]) == (
         3,
-        1502,
+        1505,
         16,
     )
     assert app.registry.aliases("line") == {"champion": 2}
@@ -216,9 +232,31 @@ def test_what_is_no_store_is_refused(app, store):
         app.exchange.import_mlflow(store)
 
 
-def test_another_database_is_no_mlflow_store(app):
+def test_a_database_that_is_not_there_is_not_made(app, tmp_path):
+    with pytest.raises(InvalidInput, match="no file"):
+        app.exchange.import_mlflow(f"sqlite:///{tmp_path}/typo.db")
+
+    assert not (tmp_path / "typo.db").exists()
+
+
+def test_a_folder_of_artifacts_that_is_not_there_is_refused(app, tmp_path):
+    with pytest.raises(InvalidInput, match="no folder"):
+        app.exchange.import_mlflow("sqlite:///any.db", artifacts=str(tmp_path / "typo"))
+
+
+def test_a_database_we_cannot_read_is_named(app):
+    with pytest.raises(InvalidInput, match="mysql") as told:
+        app.exchange.import_mlflow("mysql://app@127.0.0.1/mlflow")
+
+    assert "mlflow server" in told.value.hint
+
+
+def test_another_database_is_no_mlflow_store(app, tmp_path):
+    with contextlib.closing(sqlite3.connect(tmp_path / "treadle-of-others.db")) as other:
+        other.execute("CREATE TABLE t (a)")
+
     with pytest.raises(InvalidInput, match="no MLflow database"):
-        app.exchange.import_mlflow(f"sqlite:///{app.home}/empty.db")
+        app.exchange.import_mlflow(f"sqlite:///{tmp_path}/treadle-of-others.db")
 
 
 def test_a_server_that_is_not_there_is_named(app):

@@ -40,9 +40,10 @@ class Progress:
 def print_report(report: Report, *, verb: str) -> None:
     """Print what came, what was here already, and what could not come and why."""
     for kind, count in report.came.items():
-        click.echo(f"{count:>9,} {kind} {verb}")
+        click.echo(f"{count:>9,} {_named(kind, count)} {verb}")
     for kind, count in report.known.items():
-        click.echo(f"{count:>9,} {kind} were here already")
+        was = "was" if count == 1 else "were"
+        click.echo(f"{count:>9,} {_named(kind, count)} {was} here already")
     if not report.came and not report.known:
         click.echo("There is nothing.")
     for left in report.left_out[:LEFT_OUT_SHOWN]:
@@ -50,3 +51,9 @@ def print_report(report: Report, *, verb: str) -> None:
     more = len(report.left_out) - LEFT_OUT_SHOWN
     if more > 0:
         click.echo(f"  … and {more} more; --json has them all")
+
+
+def _named(kind: str, count: int) -> str:
+    if count != 1:
+        return kind
+    return kind.removesuffix("es") if kind.endswith("ses") else kind.removesuffix("s")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from treadle.exchange.mlflow.entities import Report
     from treadle.exchange.mlflow.ports import Files, Source
     from treadle.kernel.paging import Page
+    from treadle.registry.entities import Model
     from treadle.registry.service import Registry
     from treadle.tracking.artifacts import Artifacts
     from treadle.tracking.artifacts_paths import Place
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PAGE = 500
+PROMPTS = "tags.`mlflow.prompt.is_prompt` = 'true'"
 WEB = ("http://", "https://")
 
 
@@ -82,7 +84,7 @@ class Exchange:
                 written.run(run, points=points, files=files)
             for model in self._logged_models(experiment):
                 written.logged_model(model, files=self._files(self._artifacts.of_model(model.id)))
-        for registered in self._registry.models():
+        for registered in self._models():
             tell("models", registered.name)
             written.model(registered)
             for version in self._registry.versions(registered.name):
@@ -116,6 +118,10 @@ class Exchange:
         ids = [experiment.id]
         return _all(partial(self._tracking.search_logged_models, experiment_ids=ids))
 
+    def _models(self) -> Iterator[Model]:
+        yield from self._registry.models()
+        yield from _all(partial(self._registry.search_models, where=PROMPTS))
+
     def _files(self, whole: Place) -> Iterator[tuple[str, Callable[[], BinaryIO]]]:
         for file in self._artifacts.files(whole):
             yield file.path, partial(self._artifacts.open, whole.below(file.path))
@@ -141,4 +147,5 @@ def _opened(store: str, artifacts: str) -> tuple[Source, Files]:
             hint="Use sqlite:///mlflow.db, postgresql://… or http://127.0.0.1:5000. A folder of "
             "runs is served by: mlflow server --backend-store-uri FOLDER",
         )
-    return DatabaseSource(store), PlacedFiles(artifacts)
+    files = PlacedFiles(artifacts)
+    return DatabaseSource(store), files

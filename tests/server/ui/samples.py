@@ -550,6 +550,7 @@ def run():
         actor="demo",
         started_us=NOW - 9 * MINUTE,
         duration_us=9_412_000,
+        description="With the departure delay left out.",
         error="ValueError: example of a failure",
         stats=(
             Stat("log_loss", 0.4861, note="best of 8 trials"),

@@ -182,7 +182,7 @@ class Arrival:
         return Report(
             came={kind: count for kind, count in self._came.items() if count},
             known=dict(self._known),
-            left_out=tuple(self._left_out),
+            left_out=(*self._source.staying(), *self._left_out),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,6 +12,15 @@ from treadle.tracking.rules import PARENT, RUN_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+# What MLflow stores where an infinity was logged.
+GREATEST = 1.7976931348623157e308
+
+
+def value_of(stored: float) -> float:
+    """Return the number that was logged."""
+    return math.copysign(math.inf, stored) if abs(stored) >= GREATEST else stored
 
 
 class TheirRun(msgspec.Struct, frozen=True, kw_only=True):

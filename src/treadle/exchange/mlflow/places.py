@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 import pyarrow.fs as pa_fs
 
 from treadle.exchange.mlflow.web import PROXIED, proxied_path
-from treadle.kernel.errors import Unavailable
+from treadle.kernel.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,10 +18,16 @@ class PlacedFiles:
     """Artifacts by their URI; `root` is where the server kept those it handed out itself.
 
     A folder, or a URI such as `s3://bucket/path`: what `mlflow server` was given as
-    --artifacts-destination.
+    --artifacts-destination. Raises InvalidInput for a folder that is not there.
     """
 
     def __init__(self, root: str = "") -> None:
+        # What is not there holds no files, and nobody would be told that none came.
+        if root and "://" not in root and not Path(root).is_dir():
+            raise InvalidInput(
+                f"There is no folder {root}.",
+                hint="Give what `mlflow server` was given as --artifacts-destination.",
+            )
         self._root = root
 
     def listed(self, uri: str) -> Iterator[str]:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from treadle.exchange.mlflow.entities import (
+        LeftOut,
         TheirLoggedModel,
         TheirModel,
         TheirRun,
@@ -38,6 +39,10 @@ class Source(Protocol):
 
     def registry(self) -> Iterator[tuple[TheirModel, tuple[TheirVersion, ...]]]:
         """Yield every registered model with its versions in the order of their numbers."""
+        ...
+
+    def staying(self) -> tuple[LeftOut, ...]:
+        """Name what is there and is not read from here, and why."""
         ...
 
 

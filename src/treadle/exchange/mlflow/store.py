@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import MetaData, Table, create_engine, inspect, make_url, select
+from sqlalchemy import MetaData, Table, create_engine, func, inspect, make_url, select
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from treadle.exchange.mlflow.entities import (
+    LeftOut,
     TheirLoggedModel,
     TheirModel,
     TheirRun,
     TheirVersion,
     run_of,
+    value_of,
 )
 from treadle.kernel.errors import InvalidInput, MissingExtra, Unavailable
 from treadle.tracking.entities import (
@@ -28,13 +31,19 @@ from treadle.tracking.entities import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from sqlalchemy import Engine, RowMapping
+    from sqlalchemy import URL, Engine, RowMapping
 
     from treadle.tracking.entities import Direction, ModelStatus
 
 # MLflow counts milliseconds.
 MS = 1000
 AT_ONCE = 500
+STAYING = {
+    "trace_info": "traces",
+    "evaluation_datasets": "evaluation datasets",
+    "scorers": "scorers",
+    "webhooks": "webhooks",
+}
 NEEDED = ("experiments", "runs", "params", "tags", "metrics")
 MODEL_STATUS: dict[int, ModelStatus] = {1: "pending", 2: "ready", 3: "failed"}
 
@@ -87,7 +96,7 @@ class DatabaseSource:
         for row in self._rows("metrics", run_uuid=theirs.run.id):
             yield MetricPoint(
                 key=row["key"],
-                value=math.nan if row["is_nan"] else row["value"],
+                value=math.nan if row["is_nan"] else value_of(row["value"]),
                 step=row["step"],
                 at=_us(row["timestamp"]),
             )
@@ -136,6 +145,18 @@ class DatabaseSource:
                 aliases=aliases[row["name"]],
             )
             yield model, tuple(self._versions(model.name))
+
+    def staying(self) -> tuple[LeftOut, ...]:
+        """Name what is there and is not read from here, and why."""
+        with self._engine.connect() as connection:
+            counts = {
+                kind: connection.execute(select(func.count()).select_from(self._tables[name]))
+                for name, kind in STAYING.items()
+                if name in self._tables
+            }
+            found = {kind: count.scalar_one() for kind, count in counts.items()}
+        why = "Treadle does not bring these in"
+        return tuple(LeftOut(what=f"{n:,} {kind}", why=why) for kind, n in found.items() if n)
 
     def _versions(self, name: str) -> Iterator[TheirVersion]:
         tags: dict[int, dict[str, str]] = defaultdict(dict)
@@ -249,6 +270,11 @@ class DatabaseSource:
                 yield from (dict(row) for row in connection.execute(part).mappings())
 
 
+def _file_of(url: URL) -> Path | None:
+    is_file = url.get_backend_name() == "sqlite" and url.database not in {None, "", ":memory:"}
+    return Path(str(url.database)) if is_file else None
+
+
 def _parts(query: Any, table: Table, lists: dict[str, list[Any]]) -> Iterable[Any]:
     if not lists:
         return (query,)
@@ -263,11 +289,23 @@ def _parts(query: Any, table: Table, lists: dict[str, list[Any]]) -> Iterable[An
 def _engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
-        if parsed.get_backend_name() == "postgresql":
-            parsed = parsed.set(drivername="postgresql+psycopg")
-        return create_engine(parsed)
     except (ArgumentError, ValueError) as error:
         raise InvalidInput(f"{url!r} is no database URL.") from error
+    if parsed.get_backend_name() not in {"sqlite", "postgresql"}:
+        raise InvalidInput(
+            f"A database of {parsed.get_backend_name()} cannot be read here.",
+            hint="Start mlflow server on it and give the server's address.",
+        )
+    file = _file_of(parsed)
+    if file is not None and not file.is_file():  # SQLite would make an empty one
+        raise InvalidInput(
+            f"There is no file {file}.",
+            hint="sqlite:///name.db is in this folder, sqlite:////path/name.db anywhere.",
+        )
+    if parsed.get_backend_name() == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    try:
+        return create_engine(parsed)
     except ModuleNotFoundError as error:
         raise MissingExtra("psycopg", extra="postgres") from error
 

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import msgspec
 
 from treadle.exchange.mlflow.entities import (
+    LeftOut,
     TheirLoggedModel,
     TheirModel,
     TheirRun,
     TheirVersion,
     run_of,
+    value_of,
 )
 from treadle.kernel.errors import InvalidInput, Unavailable
 from treadle.tracking.entities import (
@@ -76,7 +78,7 @@ class ServerSource:
             for found in self._pages("metrics/get-history", asked, of="metrics", method="GET"):
                 yield MetricPoint(
                     key=key,
-                    value=_number(found.get("value", 0)),
+                    value=value_of(_number(found.get("value", 0))),
                     step=int(found.get("step", 0)),
                     at=_us(found.get("timestamp")),
                 )
@@ -107,6 +109,11 @@ class ServerSource:
             of = "registered_models"
             for found in self._pages("registered-models/search", asked, of=of, method="GET"):
                 yield _model(found), tuple(self._versions(found["name"]))
+
+    def staying(self) -> tuple[LeftOut, ...]:
+        """Name what may be there and is not asked for."""
+        what = "traces, evaluation datasets, scorers and webhooks, if there are any"
+        return (LeftOut(what=what, why="Treadle does not bring these in"),)
 
     def _versions(self, name: str) -> Iterator[TheirVersion]:
         quoted = name.replace("'", "''")

@@ -42,6 +42,7 @@ STATS = 5
 CHILDREN = 20
 EVENTS = 12
 BASELINE = "baseline."
+NOTE = "mlflow.note.content"
 CONTEXT_TAG = "mlflow.data.context"
 RUNNING = ("running", "scheduled")
 
@@ -67,6 +68,7 @@ def run_context(app: App, asked: str, *, request: Request) -> RunContext:
         actor=run.user_id or run.actor,
         started_us=run.started_at,
         duration_us=elapsed(run.started_at, run.ended_at),
+        description=run.tags.get(NOTE, ""),
         error=run.error,
         stats=_stats(run),
         drawn=curve_look(request.query_params),
@@ -92,9 +94,7 @@ def run_context(app: App, asked: str, *, request: Request) -> RunContext:
             Pair(f"{each.direction} at step {each.step}", each.model_id)
             for each in (*run.model_inputs, *run.model_outputs)
         ),
-        tags=tuple(
-            Pair(k, v) for k, v in sorted(run.tags.items()) if not k.startswith(HIDDEN_TAGS)
-        ),
+        tags=_tags(run),
         code=_code(run, artifacts),
         environment=_environment(run, artifacts),
         history=story(

@@ -199,6 +199,7 @@ class RunContext:
     actor: str
     started_us: int | None
     duration_us: int | None
+    description: str
     error: str
     stats: tuple[Stat, ...]
     drawn: CurveLook
