@@ -57,6 +57,8 @@ def command(
 
 
 def _serve(app: App, stopping: threading.Event) -> None:
+    # Both threads below need asyncio; two that import parts of it at once may meet in a circle.
+    import asyncio  # noqa: F401 - see above
     from concurrent.futures import ThreadPoolExecutor
     from contextlib import ExitStack
 
