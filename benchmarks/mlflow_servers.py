@@ -139,18 +139,6 @@ def family(pid: int) -> list[int]:
     return found
 
 
-def cpu_s(pid: int) -> float:
-    """Return the seconds of CPU a process and all below it have taken."""
-    own = 0.0
-    with contextlib.suppress(OSError):
-        # Behind the name, which may hold spaces: user and system time in hundredths.
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            own += sum(cpu_s(int(c)) for c in (task / "children").read_text().split())
-    return own
-
-
 @contextlib.contextmanager
 def postgres(folder: Path) -> Iterator[Callable[[], str]]:
     """A PostgreSQL of our own, durable as its defaults are; call it for one more database."""
