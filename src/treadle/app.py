@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from treadle.data.service import Data
+from treadle.evaluation.cleaning import forget as take_off_lists
 from treadle.evaluation.service import Evaluation
 from treadle.exchange.service import Exchange
 from treadle.execution.service import Jobs
@@ -108,7 +109,7 @@ class App:
         return Tracking(
             store=self.store,
             objects=self.objects,
-            also_clean=self._also_clean,
+            also_clean=_also_clean,
             gone_after_s=self.settings.gone_after_s,
         )
 
@@ -292,11 +293,6 @@ class App:
     ) -> None:
         self.close()
 
-    def _also_clean(self, tx: Transaction, cleaned: Cleaned) -> None:
-        """Let what is removed for good go from the nouns above tracking, too."""
-        forget_traces(tx, cleaned)
-        self.evaluation.forget_experiments(tx, cleaned.experiments)
-
     def _needed_by(self, model: str, number: int | None) -> str:
         """Say what still needs a model version, or any version of a model."""
         for endpoint in self.serving.endpoints():
@@ -311,6 +307,12 @@ class App:
         hosts = self.settings.webhook_hosts
         webhooks = (WebhookNotifier(u, allowed_hosts=hosts) for u in self.settings.webhooks)
         return (log, *webhooks)
+
+
+def _also_clean(tx: Transaction, cleaned: Cleaned) -> None:
+    """Let what is removed for good go from the nouns above tracking, too."""
+    forget_traces(tx, cleaned)
+    take_off_lists(tx, cleaned)
 
 
 def _schema_of(tenant: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from treadle.data.service import Data
+from treadle.evaluation.cleaning import forget
 from treadle.evaluation.service import Evaluation
 from treadle.kernel.clock import FrozenClock
 from treadle.storage.metadata import SqlMetadataStore, open_metadata
@@ -56,5 +57,5 @@ def tracking(store: SqlMetadataStore, objects: FolderObjectStore) -> Tracking:
 def evaluation(store: SqlMetadataStore, tracking: Tracking, data: Data) -> Evaluation:
     # As the composition root wires them.
     found = Evaluation(store=store, tracking=tracking, commit=data.commit)
-    tracking.also_clean = lambda tx, cleaned: found.forget_experiments(tx, cleaned.experiments)
+    tracking.also_clean = forget
     return found

@@ -100,6 +100,13 @@ def test_feedback_does_not_become_an_expectation(tracing, experiment):
         tracing.change_assessment(trace_id(1), made.id, value=NewValue(kind="expectation", value=1))
 
 
+def test_a_whole_number_that_no_float_holds_is_a_value_all_the_same(tracing, experiment):
+    tracing.log_trace(trace(1, experiment))
+    made = tracing.log_assessment(said(1, value=10**400))
+
+    assert tracing.assessment(trace_id(1), made.id).value == 10**400
+
+
 def test_an_assessment_of_another_trace_is_not_found(tracing, experiment):
     tracing.log_trace(trace(1, experiment))
     tracing.log_trace(trace(2, experiment))

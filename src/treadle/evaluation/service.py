@@ -177,13 +177,6 @@ class Evaluation:
                 tx.emit(EvaluationAssigned(id=found.id, name=found.name, removed=gone))
             return _found(tx, found.id)
 
-    def forget_experiments(self, tx: Transaction, experiment_ids: Sequence[str]) -> None:
-        """Take experiments that vanish for good off every list, in the transaction they go in."""
-        for dataset_id, listed in store.in_experiments(tx, experiment_ids).items():
-            store.remove_experiments(tx, dataset_id, listed)
-            for found in store.of_ids(tx, [dataset_id]):
-                tx.emit(EvaluationAssigned(id=found.id, name=found.name, removed=tuple(listed)))
-
     # --- records ---
 
     def merge(self, ref: str, records: Iterable[Mapping[str, Any]]) -> Merged:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -77,4 +77,5 @@ def _error(made: Assessment) -> str | None:
 
 def _number(value: Any) -> float | None:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number and math.isfinite(value) else None
+    # JSON has whole numbers that no float holds; NaN is within no bounds.
+    return float(value) if is_number and abs(value) <= sys.float_info.max else None
