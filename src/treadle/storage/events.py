@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from treadle.storage.transaction import Transaction
-
 FIRST_LINK = "0" * 64
 # Any number will do as long as every writer of the log takes the same one.
 LOG_LOCK = 7_340_001
@@ -130,10 +128,10 @@ def link(event: Event) -> str:
     return sha256_hex(canonical_json(fields))
 
 
-def locked_end(tx: Transaction) -> tuple[int, str]:
+def locked_end(connection: Connection) -> tuple[int, str]:
     """Return the number and hash of the last event; nobody else appends until this one commits."""
-    cursor = tx.driver.cursor()
-    if tx.connection.dialect.name == "postgresql":
+    cursor = connection.connection.cursor()
+    if connection.dialect.name == "postgresql":
         # One message, yet two statements: the second sees what was committed while the first
         # waited, which one statement with both in it would not.
         cursor.execute(f"SELECT pg_advisory_xact_lock({LOG_LOCK}); {_END}")
@@ -145,15 +143,23 @@ def locked_end(tx: Transaction) -> tuple[int, str]:
     return (0, FIRST_LINK) if row is None else (row[0], row[1])
 
 
-def append(tx: Transaction, *, after: tuple[int, str], recorded_at: int, actor: str) -> None:
-    """Write a transaction's facts behind the locked end of the log, chained."""
+def append(
+    connection: Connection,
+    facts: Sequence[Fact],
+    *,
+    after: tuple[int, str],
+    at: int,
+    recorded_at: int,
+    actor: str,
+) -> None:
+    """Write facts behind the locked end of the log, chained."""
     seq, previous = after
     rows: list[tuple[int | str, ...]] = []
-    for fact in tx.facts:
+    for fact in facts:
         seq += 1
         draft = Event(
             seq=seq,
-            at=tx.at,
+            at=at,
             recorded_at=recorded_at,
             kind=fact.kind,
             subject=fact.subject(),
@@ -164,8 +170,8 @@ def append(tx: Transaction, *, after: tuple[int, str], recorded_at: int, actor: 
         )
         previous = link(draft)
         rows.append((*astuple(draft)[:-1], previous))
-    place = "%s" if tx.connection.dialect.name == "postgresql" else "?"
-    tx.driver.cursor().executemany(_APPEND.replace("?", place), rows)
+    place = "%s" if connection.dialect.name == "postgresql" else "?"
+    connection.connection.cursor().executemany(_APPEND.replace("?", place), rows)
 
 
 def read(

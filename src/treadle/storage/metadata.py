@@ -130,10 +130,11 @@ class SqlMetadataStore:
         if not tx.facts:
             tx.connection.commit()
             return
-        end = events.locked_end(tx)
+        connection, end = tx.connection, events.locked_end(tx.connection)
+        now, actor = _MACHINE.now(), current_actor()
         with tx.at_once():
-            events.append(tx, after=end, recorded_at=_MACHINE.now(), actor=current_actor())
-            tx.connection.commit()
+            events.append(connection, tx.facts, after=end, at=tx.at, recorded_at=now, actor=actor)
+            connection.commit()
 
 
 def open_metadata(url: str, *, clock: Clock | None = None) -> SqlMetadataStore:
