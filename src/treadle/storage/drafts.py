@@ -57,11 +57,13 @@ class FolderDrafts:
         """Make an object of pieces in the order of the whole. Raises NotFound when one is gone."""
         if not _lies_whole(pieces):
             return self._objects.put(stream_of(self._blocks(draft, pieces)))
-        whole = self._root / draft / WHOLE
+        whole, size = self._root / draft / WHOLE, sum(piece.size_bytes for piece in pieces)
         with _opened(whole) as file:
+            if os.fstat(file.fileno()).st_size > size:
+                os.truncate(whole, size)  # what a longer last piece left that broke off
             info = ObjectInfo(*digest_stream(file))
             os.fsync(file.fileno())
-        if info.size_bytes != sum(piece.size_bytes for piece in pieces):
+        if info.size_bytes != size:
             raise _gone(whole)
         with explained(self._root):
             whole.chmod(0o444)

@@ -31,7 +31,7 @@ DRAFTS = "drafts"
 PIECE_BYTES = 8 << 20
 READ_BYTES = 4 << 20
 SENDERS = 2
-"""How many objects go up at once: each holds a few pieces in memory."""
+"""How many large objects go up at once: each holds a few pieces in memory."""
 
 
 class CloudObjectStore:
@@ -130,16 +130,18 @@ class CloudObjectStore:
                     yield item["path"].removeprefix(f"{DRAFTS}/"), at
 
     def _send(self, key: str, file: BinaryIO, size: int) -> None:
-        with self._senders, self._explained(), self._in_bucket():
-            if size < PIECE_BYTES:
+        with self._explained(), self._in_bucket():
+            if size < CHUNK_BYTES:  # hardly any memory: it waits for nobody
                 obstore.put(self._store, key, file.read())
                 return
-            writer = obstore.open_writer(
-                self._store, key, buffer_size=PIECE_BYTES, max_concurrency=2
-            )
-            while block := file.read(CHUNK_BYTES):
-                writer.write(block)
-            writer.close()  # only now is there an object: what breaks off before leaves none
+            with self._senders:
+                self._send_large(key, file)
+
+    def _send_large(self, key: str, file: BinaryIO) -> None:
+        writer = obstore.open_writer(self._store, key, buffer_size=PIECE_BYTES, max_concurrency=2)
+        while block := file.read(CHUNK_BYTES):
+            writer.write(block)
+        writer.close()  # only now is there an object: what breaks off before leaves none
 
     @contextlib.contextmanager
     def _in_bucket(self) -> Iterator[None]:

@@ -393,6 +393,18 @@ class DraftsContract:
         assert read_bytes(objects, kept.digest) == b"".join(data)
         assert list(objects.iterate()) == [kept]
 
+    def test_what_a_longer_piece_left_that_broke_off_is_no_part_of_it(
+        self, drafts: Drafts, objects: ObjectStore
+    ) -> None:
+        first = drafts.write("d", io.BytesIO(b"first"), span=Span(0, 5))
+        with pytest.raises((OSError, TreadleError)):
+            drafts.write("d", Broken(b"much longer"), span=Span(5, 100))
+        last = drafts.write("d", io.BytesIO(b"last"), span=Span(5, 9))
+
+        kept = drafts.join("d", [first, last])
+
+        assert read_bytes(objects, kept.digest) == b"firstlast"
+
     def test_nothing_is_a_piece_too(self, drafts: Drafts, objects: ObjectStore) -> None:
         piece = drafts.write("d", io.BytesIO(b""))
 
