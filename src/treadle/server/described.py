@@ -17,6 +17,7 @@ from treadle.server.asked import LIMIT_MOST, OFFSET_MOST
 from treadle.server.mlflow import artifacts as wire_artifacts
 from treadle.server.mlflow import metrics as wire_metrics
 from treadle.server.mlflow import spans as wire_spans
+from treadle.server.mlflow import traces as wire_traces
 from treadle.server.mlflow.wire import Empty
 from treadle.serving.entities import Endpoint
 from treadle.storage.events import Event
@@ -104,6 +105,9 @@ STREAMED: dict[Callable[..., Any], Shape] = {
     wire_artifacts.complete_upload: Shape(body=wire_artifacts.CompleteUpload, answer=Empty),
     wire_artifacts.abort_upload: Shape(body=wire_artifacts.AbortUpload, answer=Empty),
     wire_spans.export: Shape(body=FILE),
+    wire_traces.get_file: Shape(
+        query={"request_id": str, "path": str}, needs=("request_id",), answer=FILE
+    ),
     wire_metrics.histories: Shape(
         query={"run_id": tuple[str, ...], "metric_key": str, "max_results": int},
         needs=("run_id", "metric_key"),

@@ -22,7 +22,7 @@ class TracesDeleted(Fact, frozen=True, kw_only=True):
     last_id: str
 
     def subject(self) -> str:
-        return f"experiment/{self.experiment_id}"
+        return f"traces/{self.experiment_id}"
 
 
 class TracesLinked(Fact, frozen=True, kw_only=True):

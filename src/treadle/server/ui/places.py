@@ -102,6 +102,8 @@ def subject_link(subject: str) -> Link | None:
     makers = {
         "dataset": dataset_place,
         "run": run_place,
+        "trace": trace_place,
+        "traces": lambda text: asking("/traces", {"experiment": text}),
         "experiment": lambda text: asking("/runs", {"experiment": text}),
         "model": model_place,
         "endpoint": endpoint_place,

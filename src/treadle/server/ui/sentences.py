@@ -199,6 +199,13 @@ _SENTENCES: dict[str, Callable[[Facts], str]] = {
     "tracking.cleaned": lambda f: f"Removed for good: {len(f['runs'])} runs",
     "view.saved": lambda f: f"View {f['name']} of {f['page']} saved",
     "view.removed": lambda f: f"View {f['name']} of {f['page']} removed",
+    "traces.deleted": lambda f: f"{f['count']:,} traces deleted",
+    "traces.linked": lambda f: f"{len(f['trace_ids'])} traces linked to run {f['run_id'][:12]}",
+    "assessment.logged": lambda f: f"{f['name']} said of trace {f['trace_id'][:12]}: {f['value']}",
+    "assessment.changed": lambda f: (
+        f"{f['name']} of trace {f['trace_id'][:12]} is {f['value']} now"
+    ),
+    "assessment.deleted": lambda f: f"What was said of trace {f['trace_id'][:12]} was taken back",
     "artifact.stored": lambda f: f"{f['owner']} stored {f['path']}",
     "artifact.deleted": lambda f: f"{f['files']} files of {f['owner']} were removed",
     "job.queued": lambda f: f"Job {f['job_kind']} queued: {f['target']}",
