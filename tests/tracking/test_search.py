@@ -6,6 +6,10 @@ import pytest
 from sqlalchemy import event
 
 from treadle.errors import InvalidInput
+from treadle.kernel.list_fields import check_filter
+from treadle.storage.metadata import open_metadata
+from treadle.tracking.filtering import RUNS
+from treadle.tracking.store import search
 
 
 @pytest.fixture
@@ -156,3 +160,27 @@ def test_runs_are_narrowed_by_experiments_and_stage(tracking, three):
     assert names(tracking.search_runs(experiment_ids=[])) == []
     assert names(tracking.search_runs(view="deleted")) == ["b"]
     assert names(tracking.search_runs(view="all", order_by="name")) == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize(
+    ("where", "index"),
+    [
+        ("params.depth = '6'", "ix_run_params_key_value"),
+        ("params.depth IN ('6', '8')", "ix_run_params_key_value"),
+        ("tags.team LIKE '%op%'", "ix_run_tags_key_value"),
+        ("metrics.loss > 0.5", "ix_run_metrics_key_value"),
+    ],
+)
+def test_an_index_alone_says_whether_few_runs_match(tmp_path, where, index):
+    store = open_metadata(f"sqlite:///{tmp_path / 'home.db'}")
+    asked: list[tuple[str, object]] = []
+    listen = lambda _c, _cursor, sql, values, *_rest: asked.append((sql, values))  # noqa: E731 - for a moment
+    event.listen(store._engine, "before_cursor_execute", listen)
+
+    with store.read() as tx:
+        search.count(tx, scope=search.Scope(), where=check_filter(where, RUNS))
+        sql, values = next(each for each in asked if " LIMIT " in each[0])
+        plan = tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values).all()
+    store.close()
+
+    assert f"USING COVERING INDEX {index}" in str(plan)
