@@ -95,6 +95,14 @@ def test_a_trace_of_an_unknown_experiment_is_refused(tracing):
         tracing.log_trace(trace(1, "nowhere"))
 
 
+def test_no_trace_is_lost_for_the_name_of_a_tag(tracing, experiment):
+    said = trace(1, experiment, tags={"who (first)": "ann", "a//b": "x"})
+
+    tracing.log_trace(said)
+
+    assert tracing.trace(said.id).tags == said.tags
+
+
 @pytest.mark.parametrize("bad", ["", "a/b", "x" * 101, "a\x00"])
 def test_an_id_that_cannot_be_one_is_refused(tracing, experiment, bad):
     said = trace(1, experiment)

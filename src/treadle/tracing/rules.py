@@ -59,12 +59,13 @@ def check_trace(trace: Trace) -> Trace:
     texts = (trace.name, trace.client_request_id, trace.request_preview, trace.response_preview)
     for text in texts:
         check_text(text or "", what="A text of a trace")
+    # Whatever a program calls its tags: none of it is worth losing the trace for.
     return msgspec.structs.replace(
         trace,
         id=check_id(trace.id),
-        tags=check_tags(trace.tags),
+        tags={_label(key): _text(value, what="A tag") for key, value in trace.tags.items()},
         metadata={
-            check_key(key, what="metadata"): check_text(value[:METADATA_LENGTH], what="Metadata")
+            _label(key): check_text(value[:METADATA_LENGTH], what="Metadata")
             for key, value in trace.metadata.items()
         },
         request_preview=_short(trace.request_preview),
@@ -171,6 +172,14 @@ def _last_message(value: Any, role: str) -> str:
     said = [m for m in messages if isinstance(m, dict) and isinstance(m.get("content"), str)]
     of_role = [m for m in said if m.get("role") == role] or said
     return str(of_role[-1]["content"]) if of_role else ""
+
+
+def _label(key: str) -> str:
+    if not key or len(key) > NAME_LENGTH:
+        raise InvalidInput(
+            f"{shown(key)} cannot name a tag.", hint=f"Use 1 to {NAME_LENGTH} characters."
+        )
+    return check_text(key, what="A tag's name")
 
 
 def _short(text: str | None) -> str | None:
