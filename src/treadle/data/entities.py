@@ -29,10 +29,12 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
-    """One immutable state of a dataset.
+    """One immutable state of a dataset: a table, or files.
 
-    `digest` names its content (files and columns), `table` is the digest of the Parquet object that
-    holds its rows; `size_bytes` is the size of the committed files.
+    `digest` names its content, `size_bytes` is the size of the committed files. Of a table, `files`
+    is what was committed and `table` the digest of the Parquet object that holds its rows. Of files
+    those are empty: `tree` is the digest of the list of all of them, `file_count` how many there
+    are, `stored_bytes` what storing them took beyond what was there.
     """
 
     id: str
@@ -48,6 +50,9 @@ class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
     actor: str
     code_commit: str | None
     created_at: int
+    tree: str = ""
+    file_count: int = 1
+    stored_bytes: int | None = None
 
     @property
     def ref(self) -> str:

@@ -10,7 +10,7 @@ from treadle.storage.events import Fact
 
 
 class DatasetCommitted(Fact, frozen=True, kw_only=True):
-    """A dataset has a new version."""
+    """A dataset has a new version: rows in `table`, or the files that `tree` lists."""
 
     kind: ClassVar[str] = "dataset.committed"
 
@@ -25,6 +25,9 @@ class DatasetCommitted(Fact, frozen=True, kw_only=True):
     size_bytes: int
     message: str
     code_commit: str | None
+    tree: str = ""
+    file_count: int = 1
+    stored_bytes: int | None = None
 
     def subject(self) -> str:
         return f"dataset/{self.dataset}"

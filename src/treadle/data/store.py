@@ -56,6 +56,9 @@ dataset_versions = Table(
     Column("actor", Text, nullable=False),
     Column("code_commit", Text),
     Column("created_at", Instant, nullable=False),
+    Column("tree", Text, nullable=False, server_default=""),
+    Column("file_count", Integer, nullable=False, server_default="1"),
+    Column("stored_bytes", BigInteger),
     UniqueConstraint("dataset", "number"),
     UniqueConstraint("dataset", "digest"),
 )

@@ -1,0 +1,98 @@
+"""The way out: chunks by their digests, each checked, neighbours read together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from blake3 import blake3
+
+from treadle.kernel.errors import Corrupt, NotFound
+from treadle.storage.chunks import store as sql
+from treadle.storage.chunks.compression import decompressed
+from treadle.storage.ports import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from treadle.storage.chunks.store import ChunkPlace
+    from treadle.storage.ports import MetadataStore, ObjectStore
+
+READ_BYTES = 8 << 20
+# Reading over a gap costs less than asking again.
+GAP_BYTES = 64 << 10
+
+
+class ChunkReader:
+    """Reads chunks and says which is damaged or gone. May be shared by threads."""
+
+    def __init__(self, *, store: MetadataStore, objects: ObjectStore) -> None:
+        self._store = store
+        self._objects = objects
+
+    def find(self, digests: Sequence[bytes]) -> dict[bytes, ChunkPlace]:
+        """Return where chunks are. Raises Corrupt when one is nowhere."""
+        with self._store.read() as tx:
+            found = sql.places(tx, set(digests))
+        for digest in digests:
+            if digest not in found:
+                raise _lost(digest, "is not stored any more")
+        return found
+
+    def join(self, digests: Sequence[bytes]) -> bytes:
+        """Return the bytes of chunks in their order; all of them in memory."""
+        found = dict(self.each(self.find(digests)))
+        return b"".join(found[digest] for digest in digests)
+
+    def each(self, places: Mapping[bytes, ChunkPlace]) -> Iterator[tuple[bytes, bytes]]:
+        """Yield chunks in the order in which they lie, a few MB at a time in memory.
+
+        Raises Corrupt for the first that is damaged or gone.
+        """
+        for pack, run in _runs(places):
+            start, stop = run[0][1].offset, run[-1][1].offset + run[-1][1].length
+            block = self._part(pack, Span(start, stop), digest=run[0][0])
+            for digest, place in run:
+                at = place.offset - start
+                yield digest, _checked(block[at : at + place.length], place, digest)
+
+    def _part(self, pack: str, span: Span, *, digest: bytes) -> memoryview:
+        try:
+            with self._objects.open(pack, span=span) as stream:
+                return memoryview(stream.read(span.stop - span.start))
+        except NotFound as error:
+            raise _lost(digest, f"is gone with its pack {pack[:12]}…") from error
+
+
+def _runs(
+    places: Mapping[bytes, ChunkPlace],
+) -> Iterator[tuple[str, list[tuple[bytes, ChunkPlace]]]]:
+    """Yield neighbours in a pack, so many as are read at once."""
+    run: list[tuple[bytes, ChunkPlace]] = []
+    for digest, place in sorted(places.items(), key=lambda item: item[1]):
+        if run:
+            first, last = run[0][1], run[-1][1]
+            is_near = place.offset <= last.offset + last.length + GAP_BYTES
+            fits = place.offset + place.length - first.offset <= READ_BYTES
+            if place.pack != first.pack or not is_near or not fits:
+                yield first.pack, run
+                run = []
+        run.append((digest, place))
+    if run:
+        yield run[0][1].pack, run
+
+
+def _checked(body: memoryview, place: ChunkPlace, digest: bytes) -> bytes:
+    raw: bytes | None = bytes(body)
+    if place.length < place.raw_length:
+        raw = decompressed(bytes(body), size_bytes=place.raw_length)
+    if raw is None or blake3(raw).digest() != digest:
+        raise _lost(digest, f"is damaged in pack {place.pack[:12]}…")
+    return raw
+
+
+def _lost(digest: bytes, what: str) -> Corrupt:
+    return Corrupt(
+        f"Chunk {digest.hex()[:12]}… {what}.",
+        hint="treadle data fsck names all that is damaged; --repair FOLDER takes it from a copy.",
+        chunk=digest.hex(),
+    )

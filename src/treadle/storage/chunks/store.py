@@ -1,0 +1,157 @@
+"""The SQL of chunks: where each one is. Functions take a transaction first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+)
+
+from treadle.storage.schema import Instant, metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from treadle.storage.chunks.packs import Entry
+    from treadle.storage.ports import ObjectInfo
+    from treadle.storage.transaction import Transaction
+
+# Who sweeps and who makes a version visible must not do so at once; SQLite has one writer anyway.
+SWEEP_LOCK = 7_340_002
+# So many values to one question: any more are refused by some builds of SQLite.
+ASKED_AT_ONCE = 900
+
+packs = Table(
+    "packs",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("digest", Text, nullable=False, unique=True),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("chunks", Integer, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+chunks = Table(
+    "chunks",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("pack", Integer, ForeignKey("packs.number"), nullable=False),
+    Column("offset", Integer, nullable=False),
+    Column("length", Integer, nullable=False),
+    Column("raw_length", Integer, nullable=False),
+    Index("ix_chunks_pack", "pack"),
+)
+
+_INSERT_CHUNK = text(
+    'INSERT INTO chunks (digest, pack, "offset", length, raw_length) '
+    "VALUES (:digest, :pack, :offset, :length, :raw_length) ON CONFLICT DO NOTHING"
+)
+
+
+class ChunkPlace(NamedTuple):
+    """Where a chunk is: the object that holds it, and which bytes of that."""
+
+    pack: str
+    offset: int
+    length: int
+    raw_length: int
+
+
+class Pack(NamedTuple):
+    """A pack that is known: its number, its object, and when it was written."""
+
+    number: int
+    digest: str
+    size_bytes: int
+    created_at: int
+
+
+def add_pack(tx: Transaction, info: ObjectInfo, entries: Sequence[Entry]) -> None:
+    """Make a pack's chunks known; one that is known already stays where it is."""
+    row = {"digest": info.digest, "size_bytes": info.size_bytes, "chunks": len(entries)}
+    statement = insert(packs).values(**row, created_at=tx.at).returning(packs.c.number)
+    number = tx.execute(statement).scalar_one()
+    # In one order, so that two writers of the same chunks wait for each other only one way.
+    rows = [{**entry._asdict(), "pack": number} for entry in sorted(entries)]
+    tx.execute(_INSERT_CHUNK, rows)
+
+
+def known(tx: Transaction, digests: Collection[bytes]) -> set[bytes]:
+    """Return those of the chunks that are stored."""
+    return {
+        digest
+        for some in _portions(digests)
+        for digest in tx.execute(select(chunks.c.digest).where(chunks.c.digest.in_(some))).scalars()
+    }
+
+
+def places(tx: Transaction, digests: Collection[bytes]) -> dict[bytes, ChunkPlace]:
+    """Return where chunks are; those that are nowhere are left out."""
+    found: dict[bytes, ChunkPlace] = {}
+    pack = packs.c.digest.label("pack")
+    query = select(chunks.c.digest, pack, chunks.c.offset, chunks.c.length, chunks.c.raw_length)
+    query = query.join(packs, packs.c.number == chunks.c.pack)
+    for some in _portions(digests):
+        for row in tx.execute(query.where(chunks.c.digest.in_(some))):
+            found[row.digest] = ChunkPlace(row.pack, row.offset, row.length, row.raw_length)
+    return found
+
+
+def all_packs(tx: Transaction) -> tuple[Pack, ...]:
+    """Return every pack, oldest first."""
+    query = select(packs.c.number, packs.c.digest, packs.c.size_bytes, packs.c.created_at)
+    rows = tx.execute(query.order_by(packs.c.number))
+    return tuple(Pack(r.number, r.digest, r.size_bytes, r.created_at) for r in rows)
+
+
+def chunks_of(tx: Transaction, pack: Pack) -> list[bytes]:
+    """Return the chunks that are read from a pack."""
+    query = select(chunks.c.digest).where(chunks.c.pack == pack.number)
+    return list(tx.execute(query).scalars())
+
+
+def totals(tx: Transaction) -> tuple[int, int]:
+    """Return how many chunks are stored, and the bytes of all packs."""
+    count = tx.execute(select(func.count()).select_from(chunks)).scalar_one()
+    size = tx.execute(select(func.sum(packs.c.size_bytes))).scalar_one()
+    return int(count), int(size or 0)
+
+
+def forget_pack(tx: Transaction, pack: Pack) -> None:
+    """Let a pack and its chunks be unknown; the object is the caller's to remove, afterwards."""
+    tx.execute(delete(chunks).where(chunks.c.pack == pack.number))
+    tx.execute(delete(packs).where(packs.c.number == pack.number))
+
+
+def lock_to_lean(tx: Transaction) -> None:
+    """Keep sweeps away until the transaction ends; others who lean may go on."""
+    _lock(tx, "pg_advisory_xact_lock_shared")
+
+
+def lock_to_sweep(tx: Transaction) -> None:
+    """Keep those away who lean on chunks, until the transaction ends."""
+    _lock(tx, "pg_advisory_xact_lock")
+
+
+def _lock(tx: Transaction, function: str) -> None:
+    if tx.connection.dialect.name == "postgresql":
+        tx.execute(select(getattr(func, function)(SWEEP_LOCK)))
+
+
+def _portions(digests: Collection[bytes]) -> Iterator[list[Any]]:
+    asked = list(digests)
+    for start in range(0, len(asked), ASKED_AT_ONCE):
+        yield asked[start : start + ASKED_AT_ONCE]

@@ -1,0 +1,139 @@
+"""The way in: bytes are cut and digested, and what no chunk holds yet is packed and put."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from blake3 import blake3
+
+from treadle.storage.chunks import store as sql
+from treadle.storage.chunks.compression import Compressor
+from treadle.storage.chunks.cutting import FILES, Bounds, cut
+from treadle.storage.chunks.packs import PackDraft
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from treadle.storage.ports import MetadataStore, ObjectStore
+
+# Stays in the processor's cache from the read to the copy.
+WINDOW_BYTES = 4 << 20
+
+
+class Intake:
+    """What one commit brings in; its writers may be in several threads.
+
+    With `dry_run` everything is read, cut and digested, and nothing is written.
+    """
+
+    def __init__(
+        self, *, store: MetadataStore, objects: ObjectStore, dry_run: bool = False
+    ) -> None:
+        self._store = store
+        self._objects = objects
+        self._dry_run = dry_run
+        self._lock = threading.Lock()
+        self._claimed: set[bytes] = set()
+        self.new_bytes = 0
+        """Bytes that no chunk held before, as they were read."""
+        self.stored_bytes = 0
+        """Bytes of the packs that were written."""
+
+    def claim(self, digests: Iterable[bytes]) -> set[bytes]:
+        """Return which of the chunks the caller is to write: not stored, claimed by nobody else."""
+        asked = {digest for digest in digests if digest not in self._claimed}
+        if not asked:
+            return asked
+        with self._store.read() as tx:
+            stored = sql.known(tx, asked)
+        with self._lock:
+            mine = asked - self._claimed
+            self._claimed |= mine
+        return mine - stored
+
+    def put(self, draft: PackDraft) -> None:
+        """Store a pack and make its chunks known: from then on anyone may lean on them."""
+        new = sum(entry.raw_length for entry in draft.entries)
+        size = 0
+        if not self._dry_run:
+            info = self._objects.put(draft.stream())
+            with self._store.write() as tx:
+                sql.add_pack(tx, info, draft.entries)
+            size = info.size_bytes
+        with self._lock:
+            self.new_bytes += new
+            self.stored_bytes += size
+
+
+class ChunkWriter:
+    """Takes bytes and returns the digests of their chunks. Belongs to one thread.
+
+    What it was given is stored once it is closed.
+    """
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+        self._draft = PackDraft()
+        self._window = bytearray()
+        self._compressor = Compressor()
+
+    def add_whole(self, wholes: Sequence[bytes]) -> list[bytes]:
+        """Take bytes, each short enough to be one chunk."""
+        digests = [blake3(whole).digest() for whole in wholes]
+        self._take(digests, wholes)
+        return digests
+
+    def add_stream(
+        self, read_into: Callable[[memoryview], int], *, bounds: Bounds = FILES
+    ) -> tuple[list[bytes], int]:
+        """Take all that a `readinto` gives; return the chunks' digests in order, and the size."""
+        if not self._window:
+            self._window = bytearray(WINDOW_BYTES + FILES.most)
+        digests: list[bytes] = []
+        view, held, size = memoryview(self._window), 0, 0
+        while True:
+            got = read_into(view[held:])
+            held, size = held + got, size + got
+            if got and held < len(view):
+                continue
+            cuts = list(cut(view[:held], bounds)) if held else []
+            # The last one may go on beyond the window.
+            tail = cuts.pop()[0] if got else held
+            digests += self._add([view[start:stop] for start, stop in cuts])
+            if not got:
+                return digests, size
+            view[: held - tail] = bytes(view[tail:held])
+            held -= tail
+
+    def add(self, data: bytes, *, bounds: Bounds) -> list[bytes]:
+        """Take bytes that are in memory."""
+        view = memoryview(data)
+        return self._add([view[start:stop] for start, stop in cut(view, bounds)] if data else [])
+
+    def close(self) -> None:
+        """Write what is not written yet."""
+        self._flush()
+
+    def _add(self, pieces: Sequence[memoryview]) -> list[bytes]:
+        digests = [blake3(piece).digest() for piece in pieces]
+        self._take(digests, pieces)
+        return digests
+
+    def _take(self, digests: Sequence[bytes], pieces: Sequence[bytes | memoryview]) -> None:
+        mine = self._intake.claim(digests)
+        for digest, piece in zip(digests, pieces, strict=True):
+            if digest in mine:
+                mine.discard(digest)
+                self._keep(digest, piece)
+
+    def _keep(self, digest: bytes, piece: bytes | memoryview) -> None:
+        body = self._compressor.compressed(piece)
+        if not self._draft.has_room(len(body)):
+            self._flush()
+        self._draft.add(digest, body, raw_length=len(piece))
+
+    def _flush(self) -> None:
+        if self._draft.entries:
+            self._intake.put(self._draft)
+            self._draft.clear()
