@@ -100,6 +100,7 @@ class App:
         return Data(
             store=self.store,
             objects=self.objects,
+            home=self.home,
             code_commit=lambda: capture_process().tags.get("treadle.code.commit"),
         )
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from treadle.kernel.errors import Corrupt
 from treadle.storage.chunks import store as sql
-from treadle.storage.chunks.cutting import FILES, TREES, cut
+from treadle.storage.chunks.cutting import FILES, TREES, WINDOW_BYTES, cut
 from treadle.storage.chunks.packs import pack_time, read_index
 from treadle.storage.chunks.reading import ChunkReader
-from treadle.storage.chunks.writing import WINDOW_BYTES, ChunkWriter, Intake
+from treadle.storage.chunks.writing import ChunkWriter, Intake
 from treadle.storage.objects import FolderObjectStore, put_bytes, read_bytes
 from treadle.storage.stores import open_objects
 

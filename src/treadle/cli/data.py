@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from treadle.cli.data_files import FILE_COMMANDS
 from treadle.cli.group import Listing
 from treadle.cli.home import client_of
 from treadle.cli.output import (
@@ -56,26 +57,6 @@ def command(ctx: click.Context, *, limit: int, offset: int, as_json: bool) -> No
     )
 
 
-@command.command("commit", example="treadle data commit flights.csv --name flights -m 'May added'")
-@click.argument("path", type=click.Path(path_type=Path))
-@click.option("--name", required=True, help="The dataset's name.")
-@click.option("--message", "-m", default="", help="Why.")
-@json_option
-@click.pass_context
-def commit(ctx: click.Context, *, path: Path, name: str, message: str, as_json: bool) -> None:
-    """Store a CSV or Parquet file as the next version of a dataset.
-
-    The same bytes under the same file name are the same version: nothing is stored twice.
-    """
-    version = client_of(ctx).data.commit(name, path, message=message)
-    if as_json:
-        print_json(version)
-        return
-    click.echo(
-        f"{version.ref}  {version.rows:,} rows  {size(version.size_bytes)}  {version.digest}"
-    )
-
-
 @command.command("show", example="treadle data show flights@2")
 @click.argument("ref")
 @json_option
@@ -89,7 +70,10 @@ def show(ctx: click.Context, *, ref: str, as_json: bool) -> None:
     print_pairs(
         [
             ("version", version.ref),
-            ("rows", f"{version.rows:,}"),
+            ("files", f"{version.file_count:,}" if version.tree else ""),
+            ("rows", "" if version.tree else f"{version.rows:,}"),
+            ("size", size(version.size_bytes)),
+            ("stored anew", _stored(version)),
             ("committed", f"{when_utc(version.created_at)} by {version.actor}"),
             ("message", version.message),
             ("code", version.code_commit),
@@ -113,7 +97,8 @@ def versions(ctx: click.Context, *, name: str, limit: int, offset: int, as_json:
     def row(version: DatasetVersion) -> tuple[object, ...]:
         verdict = verdicts.get(version.number, "")
         at, digest = when(version.created_at), version.digest[:12]
-        return version.ref, f"{version.rows:,}", at, digest, verdict, version.message
+        held = f"{version.file_count:,} files" if version.tree else f"{version.rows:,}"
+        return version.ref, held, at, digest, verdict, version.message
 
     print_listing(
         data.versions(name, limit=limit, offset=offset),
@@ -221,6 +206,12 @@ def validate(ctx: click.Context, *, ref: str, as_json: bool) -> None:
 
 
 command.add_command(quarantines)
+for of_files in FILE_COMMANDS:
+    command.add_command(of_files)
+
+
+def _stored(version: DatasetVersion) -> str:
+    return "" if version.stored_bytes is None else size(version.stored_bytes)
 
 
 def _dataset_row(dataset: DatasetSummary) -> tuple[object, ...]:
@@ -229,7 +220,7 @@ def _dataset_row(dataset: DatasetSummary) -> tuple[object, ...]:
     return (
         dataset.name,
         dataset.versions,
-        f"{newest.rows:,}",
+        f"{newest.file_count:,} files" if newest.tree else f"{newest.rows:,}",
         size(newest.size_bytes),
         verdict,
         dataset.held or "",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -25,7 +24,6 @@ from treadle.data.entities import (
 )
 from treadle.data.facts import (
     ContractSet,
-    DatasetCommitted,
     DatasetQuarantined,
     DatasetValidated,
     QuarantineRejected,
@@ -34,7 +32,9 @@ from treadle.data.facts import (
 from treadle.data.inference import infer_body
 from treadle.data.parquet import decode_table, encode_table
 from treadle.data.refs import find_version
-from treadle.data.sources import Loaded, Source, load_source
+from treadle.data.sources import Loaded, Source, files_among, load_source
+from treadle.data.trees.service import Trees
+from treadle.data.versions import add_version, require_name
 from treadle.kernel.actors import current_actor
 from treadle.kernel.digests import canonical_json, digest_json
 from treadle.kernel.errors import Conflict, Corrupt, InvalidInput, NotFound
@@ -43,43 +43,38 @@ from treadle.kernel.paging import Page, page_of
 from treadle.storage.objects import put_bytes, read_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
     from typing import BinaryIO
 
-    from treadle.storage.ports import MetadataStore, ObjectStore
     from treadle.storage.transaction import Transaction
 
 TABLE_FILE = "table.parquet"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
 
-class Data:
+class Data(Trees):
     """Commits datasets, knows their versions, and judges them by contract.
 
-    `code_commit` says at which commit the caller's code stands; a version remembers it.
+    `code_commit` says at which commit the caller's code stands; a version remembers it. Versions
+    that are files have verbs of their own (`Trees`).
     """
-
-    def __init__(
-        self,
-        *,
-        store: MetadataStore,
-        objects: ObjectStore,
-        code_commit: Callable[[], str | None] = lambda: None,
-    ) -> None:
-        self._store = store
-        self._objects = objects
-        self._code_commit = code_commit
 
     # --- versions ---
 
-    def commit(self, name: str, source: Source, *, message: str = "") -> DatasetVersion:
+    def commit(
+        self, name: str, source: Source | Sequence[Path | str], *, message: str = ""
+    ) -> DatasetVersion:
         """Commit a CSV or Parquet file, or a frame, as the next version of a dataset.
 
-        The same bytes under the same file name give the version that is there already. Raises
-        InvalidInput, with lines, for a file that cannot be read; nothing is stored then.
+        Anything else is committed as the files it is (`commit_files`): a folder, several paths, a
+        file of another kind. The same bytes under the same file name give the version that is there
+        already. Raises InvalidInput, with lines, for a file that cannot be read; nothing is stored.
         """
-        _require_name(name)
-        loaded = load_source(source)
+        require_name(name)
+        paths = files_among(source)
+        if paths:
+            return self.commit_files(name, paths, message=message)
+        loaded = load_source(cast("Source", source))
         files, table = self._keep(loaded)
         columns = tuple(Column(name=f.name, type=str(f.type)) for f in loaded.table.schema)
         draft = DatasetVersion(
@@ -98,7 +93,7 @@ class Data:
             created_at=0,
         )
         with self._store.write() as tx:
-            return _add_version(tx, draft)
+            return add_version(tx, draft)
 
     def datasets(self, *, limit: int = 100, offset: int = 0) -> Page[DatasetSummary]:
         """Return datasets by name, each with its newest version."""
@@ -122,12 +117,23 @@ class Data:
 
     def table(self, ref: str, *, columns: Sequence[str] | None = None) -> pa.Table:
         """Read a version's rows, verified; only some columns when they are named, in that order."""
-        with self._objects.open(self.version(ref).table) as stream:
+        with self._objects.open(self._table_version(ref).table) as stream:
             return decode_table(stream, columns=columns)
+
+    def _table_version(self, ref: str) -> DatasetVersion:
+        version = self.version(ref)
+        if version.tree:
+            raise InvalidInput(
+                f"{version.ref} holds files, not a table.",
+                hint=f"List them: client.data.files({version.ref!r}), or check them out.",
+            )
+        return version
 
     def verify(self, ref: str) -> DatasetVersion:
         """Read every byte of a version again. Raises Corrupt naming what is damaged or gone."""
         version = self.version(ref)
+        if version.tree:
+            return self._verify_files(version)
         if _manifest_digest(version.files, version.columns) != version.digest:
             raise Corrupt(f"The manifest of {version.ref} is not the one that was committed.")
         for entry in version.files:
@@ -140,7 +146,7 @@ class Data:
 
     def profile(self, ref: str) -> TableProfile:
         """Describe every column of a version; the answer is kept for its table."""
-        version = self.version(ref)
+        version = self._table_version(ref)
         return self._stored_profile(version) or self._new_profile(version, self.table(version.ref))
 
     def known_profile(self, ref: str) -> TableProfile | None:
@@ -324,29 +330,6 @@ class Data:
 
 def _manifest_digest(files: tuple[FileEntry, ...], columns: tuple[Column, ...]) -> str:
     return digest_json({"columns": columns, "files": [[f.path, f.digest] for f in files]})
-
-
-def _require_name(name: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise InvalidInput(
-            f"{name!r} cannot name a dataset.",
-            hint="Use letters, digits, '_', '-' and '.', and begin with a letter or digit.",
-        )
-
-
-def _add_version(tx: Transaction, draft: DatasetVersion) -> DatasetVersion:
-    sql.lock_dataset(tx, draft.dataset)
-    known = sql.version_by_digest(tx, draft.dataset, draft.digest)
-    if known is not None:
-        return known
-    number = sql.latest_number(tx, draft.dataset) + 1
-    version = msgspec.structs.replace(draft, number=number, created_at=tx.at)
-    sql.insert_version(tx, version)
-    fields = msgspec.structs.asdict(version)
-    tx.emit(
-        DatasetCommitted(**{k: v for k, v in fields.items() if k not in {"actor", "created_at"}})
-    )
-    return version
 
 
 def _require_dataset(tx: Transaction, name: str) -> None:

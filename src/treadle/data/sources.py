@@ -38,6 +38,20 @@ class Loaded(msgspec.Struct, frozen=True):
         return self.name.lower().endswith(PARQUET_ENDINGS)
 
 
+def files_among(source: object) -> list[Path]:
+    """Return the paths that are committed as files; none when the source is a table.
+
+    A file with the ending of a table is one, also when it is not there.
+    """
+    if isinstance(source, (list, tuple)):
+        return [Path(path) for path in source]
+    if not isinstance(source, (str, Path)):
+        return []
+    path = Path(source)
+    is_table = path.name.lower().endswith(CSV_ENDINGS + PARQUET_ENDINGS) and not path.is_dir()
+    return [] if is_table or not path.exists() else [path]
+
+
 def load_source(source: Source) -> Loaded:
     """Read what is to be committed and refuse what has no usable columns.
 

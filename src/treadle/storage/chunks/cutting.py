@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from pyfastcdc import FastCDC
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 KIB = 1 << 10
 
@@ -26,6 +26,9 @@ FILES = Bounds(192 * KIB, 256 * KIB, 1024 * KIB)
 # Lists of files are small and change in single lines.
 TREES = Bounds(4 * KIB, 8 * KIB, 64 * KIB)
 
+# Stays in the processor's cache from the read to the digest.
+WINDOW_BYTES = 4 << 20
+
 # How sharply lengths keep to the usual one (section 3.5 of the FastCDC paper of 2020).
 _NORMALIZED: Final = 2
 
@@ -43,3 +46,29 @@ def cut(data: bytes | bytearray | memoryview, bounds: Bounds) -> Iterator[tuple[
         normalized_chunking=_NORMALIZED,
     )
     return ((c.offset, c.offset + c.length) for c in cutter.cut_buf(data))
+
+
+def cut_stream(
+    read_into: Callable[[memoryview], int], bounds: Bounds, *, window: bytearray
+) -> Iterator[list[memoryview]]:
+    """Yield the chunks of all that a `readinto` gives, some at a time.
+
+    They lie in the window, which must be longer than a chunk may be, and are good until the next.
+    """
+    view, held, got = memoryview(window), 0, 1
+    while got:
+        got = read_into(view[held:])
+        held += got
+        if got and held < len(view):
+            continue
+        cuts = list(cut(view[:held], bounds)) if held else []
+        # The last one may go on beyond the window.
+        tail = cuts.pop()[0] if got else held
+        yield [view[start:stop] for start, stop in cuts]
+        view[: held - tail] = bytes(view[tail:held])
+        held -= tail
+
+
+def new_window() -> bytearray:
+    """Return memory to cut streams in."""
+    return bytearray(WINDOW_BYTES)

@@ -9,16 +9,13 @@ from blake3 import blake3
 
 from treadle.storage.chunks import store as sql
 from treadle.storage.chunks.compression import Compressor
-from treadle.storage.chunks.cutting import FILES, Bounds, cut
+from treadle.storage.chunks.cutting import FILES, Bounds, cut, cut_stream, new_window
 from treadle.storage.chunks.packs import PackDraft
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from treadle.storage.ports import MetadataStore, ObjectStore
-
-# Stays in the processor's cache from the read to the copy.
-WINDOW_BYTES = 4 << 20
 
 
 class Intake:
@@ -89,22 +86,13 @@ class ChunkWriter:
     ) -> tuple[list[bytes], int]:
         """Take all that a `readinto` gives; return the chunks' digests in order, and the size."""
         if not self._window:
-            self._window = bytearray(WINDOW_BYTES + FILES.most)
+            self._window = new_window()
         digests: list[bytes] = []
-        view, held, size = memoryview(self._window), 0, 0
-        while True:
-            got = read_into(view[held:])
-            held, size = held + got, size + got
-            if got and held < len(view):
-                continue
-            cuts = list(cut(view[:held], bounds)) if held else []
-            # The last one may go on beyond the window.
-            tail = cuts.pop()[0] if got else held
-            digests += self._add([view[start:stop] for start, stop in cuts])
-            if not got:
-                return digests, size
-            view[: held - tail] = bytes(view[tail:held])
-            held -= tail
+        size = 0
+        for pieces in cut_stream(read_into, bounds, window=self._window):
+            digests += self._add(pieces)
+            size += sum(len(piece) for piece in pieces)
+        return digests, size
 
     def add(self, data: bytes, *, bounds: Bounds) -> list[bytes]:
         """Take bytes that are in memory."""

@@ -1,0 +1,250 @@
+"""`treadle data commit`, and the commands for versions that are files."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from treadle.cli.group import Command
+from treadle.cli.home import client_of
+from treadle.cli.output import (
+    cut,
+    dry_run_option,
+    json_option,
+    paging_options,
+    print_json,
+    print_listing,
+    size,
+)
+
+if TYPE_CHECKING:
+    from treadle.data.entities import DatasetVersion
+    from treadle.data.trees.entities import TreeDiff, TreeEntry
+
+NAMED_AT_MOST = 20
+
+
+@click.command(
+    "commit",
+    cls=Command,
+    example="treadle data commit flights.csv --name flights -m 'May added'\n"
+    "treadle data commit images/ --name images",
+)
+@click.argument("paths", metavar="PATH…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--name", required=True, help="The dataset's name.")
+@click.option("--message", "-m", default="", help="Why.")
+@click.option(
+    "--as", "kind", type=click.Choice(["files"]), help="Keep a CSV or Parquet file as it is."
+)
+@dry_run_option
+@json_option
+@click.pass_context
+def commit(
+    ctx: click.Context,
+    *,
+    paths: tuple[Path, ...],
+    name: str,
+    message: str,
+    kind: str | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Store a table, or files and folders, as the next version of a dataset.
+
+    A CSV or Parquet file is a table. A folder, several paths or any other file are kept as the
+    files they are, each piece of them once. What is there already is not stored again, and equal
+    bytes are the same version.
+    """
+    data = client_of(ctx).data
+    is_table = kind is None and len(paths) == 1 and not _files_among(paths[0])
+    if dry_run:
+        if is_table:
+            raise click.UsageError("--dry-run is for files; a table is read whole to be checked.")
+        plan = data.plan_commit(name, paths)
+        told = f"{plan.file_count:,} files  {size(plan.size_bytes)}  new {size(plan.new_bytes)}"
+        _answer(plan, f"Would commit {told}", as_json=as_json)
+        return
+    if is_table:
+        version = data.commit(name, paths[0], message=message)
+    else:
+        with _progress(paths) as told_bytes:
+            version = data.commit_files(name, paths, message=message, progress=told_bytes)
+    _answer(version, _sentence(version), as_json=as_json)
+
+
+@click.command(
+    "status", cls=Command, example="treadle data status images/\ntreadle data status --json"
+)
+@click.argument("path", type=click.Path(path_type=Path), default=Path())
+@json_option
+@click.pass_context
+def status(ctx: click.Context, *, path: Path, as_json: bool) -> None:
+    """Say how a folder differs from the version committed or checked out there.
+
+    Only files that do not look as they did are read. Exit 1 when something differs.
+    """
+    # Without the services: they take longer to import than a folder of 20,000 files to look at.
+    from treadle.data.trees.status import folder_status
+    from treadle.kernel.settings import find_home
+
+    found = folder_status(path, home=find_home(ctx.find_root().obj))
+    clean = f"{found.root} is {found.ref}: {found.files:,} files, nothing differs"
+    _tell_diff(found, found.diff, clean, as_json=as_json)
+    if not found.diff.is_empty:
+        ctx.exit(1)
+
+
+@click.command(
+    "checkout",
+    cls=Command,
+    example="treadle data checkout images@3 work/\n"
+    "treadle data checkout images work/ --only 'cats/*.png'",
+)
+@click.argument("ref")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--only", default="", metavar="GLOB", help="Only these files: a path, folder or glob."
+)
+@click.option("--force", is_flag=True, help="Overwrite what was changed there.")
+@click.option("--exact", is_flag=True, help="Remove what the version does not have.")
+@click.option("--copy", is_flag=True, help="Write files of their own, not read-only links.")
+@dry_run_option
+@json_option
+@click.pass_context
+def checkout(ctx: click.Context, /, *, ref: str, path: Path, as_json: bool, **asked: Any) -> None:
+    """Write a version's files into a folder.
+
+    Files are read-only hard links into the home where that can be. What is there already stays,
+    and what was changed there is not overwritten without --force.
+    """
+    done = client_of(ctx).data.checkout(ref, path, **asked)
+    verb = "Would write" if asked["dry_run"] else "Wrote"
+    told = f"{verb} {len(done.written):,} files of {done.ref}, kept {done.kept:,}"
+    if done.removed:
+        told += f", removed {len(done.removed):,}"
+    _answer(done, told, as_json=as_json)
+
+
+@click.command("files", cls=Command, example="treadle data files images@3 --only cats/")
+@click.argument("ref")
+@click.option(
+    "--only", default="", metavar="GLOB", help="Only these files: a path, folder or glob."
+)
+@paging_options
+@json_option
+@click.pass_context
+def files(
+    ctx: click.Context, *, ref: str, only: str, limit: int, offset: int, as_json: bool
+) -> None:
+    """List the files of a version."""
+    from treadle.data.trees.checkout import chosen
+
+    found = chosen(client_of(ctx).data.files(ref), only)
+    if as_json:
+        print_json(cut([_plain(entry) for entry in found], limit=limit, offset=offset))
+        return
+    print_listing(
+        cut(found, limit=limit, offset=offset),
+        as_json=False,
+        headers=("path", "size", "kind", "digest"),
+        row=lambda e: (_printable(e.path), size(e.size_bytes), e.kind, e.target or e.digest[:12]),
+        empty="No files.",
+    )
+
+
+@click.command("diff", cls=Command, example="treadle data diff images@2 images@3")
+@click.argument("before")
+@click.argument("after")
+@json_option
+@click.pass_context
+def diff(ctx: click.Context, *, before: str, after: str, as_json: bool) -> None:
+    """Say which files two versions differ in. Exit 1 when they do."""
+    found = client_of(ctx).data.diff_files(before, after)
+    _tell_diff(found, found, "Nothing differs", as_json=as_json)
+    if not found.is_empty:
+        ctx.exit(1)
+
+
+FILE_COMMANDS = (commit, status, checkout, files, diff)
+
+
+def _files_among(path: Path) -> bool:
+    from treadle.data.sources import files_among
+
+    return bool(files_among(path))
+
+
+def _progress(paths: tuple[Path, ...]) -> Any:
+    import sys
+
+    if not sys.stderr.isatty():
+        return nullcontext()
+    return _Bar(paths)
+
+
+class _Bar:
+    """Bytes done, on a terminal."""
+
+    def __init__(self, paths: tuple[Path, ...]) -> None:
+        self._label = f"Reading {paths[0].name}"
+
+    def __enter__(self) -> Any:
+        self._done = 0
+        return self._tell
+
+    def _tell(self, done: int) -> None:
+        self._done += done
+        click.echo(f"\r{self._label}: {size(self._done)}", err=True, nl=False)
+
+    def __exit__(self, *_: object) -> None:
+        click.echo("\r\033[K", err=True, nl=False)
+
+
+def _sentence(version: DatasetVersion) -> str:
+    if not version.tree:
+        held = f"{version.rows:,} rows  {size(version.size_bytes)}"
+    else:
+        stored = size(version.stored_bytes or 0)
+        held = f"{version.file_count:,} files  {size(version.size_bytes)}  stored {stored}"
+    return f"{version.ref}  {held}  {version.digest}"
+
+
+def _answer(value: Any, sentence: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(value)
+    else:
+        click.echo(sentence)
+
+
+def _tell_diff(value: Any, diff: TreeDiff, clean: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(value)
+        return
+    lines = [f"renamed  {_printable(r.before)} → {_printable(r.after)}" for r in diff.renamed]
+    for word in ("added", "changed", "removed"):
+        lines += [f"{word:<8} {_printable(path)}" for path in getattr(diff, word)]
+    for line in lines[:NAMED_AT_MOST]:
+        click.echo(line)
+    if len(lines) > NAMED_AT_MOST:
+        click.echo(f"… and {len(lines) - NAMED_AT_MOST:,} more; all of them with --json")
+    if not lines:
+        click.echo(clean)
+
+
+def _plain(entry: TreeEntry) -> dict[str, Any]:
+    """Return an entry as JSON shows it: the digest in place of all chunks."""
+    return {
+        "path": entry.path,
+        "kind": entry.kind,
+        "size_bytes": entry.size_bytes,
+        "digest": entry.digest,
+        "target": entry.target,
+    }
+
+
+def _printable(path: str) -> str:
+    """Return a path as one line: names may hold anything."""
+    return path if path.isprintable() else repr(path)

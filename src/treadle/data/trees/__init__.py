@@ -1,0 +1,1 @@
+"""Dataset versions that are files and folders."""

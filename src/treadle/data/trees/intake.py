@@ -1,0 +1,97 @@
+"""From files to the digests of their chunks, each file read once and only if it must be."""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from treadle.data.trees.opening import OpenFile
+from treadle.data.trees.places import now_ns, seen
+from treadle.storage.chunks.cutting import FILES
+from treadle.storage.chunks.writing import ChunkWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from treadle.data.trees.places import Seen
+    from treadle.data.trees.walking import Found
+    from treadle.storage.chunks.writing import Intake
+
+SMALL_BYTES = FILES.least
+"""A file up to here is one chunk, wherever it would be cut."""
+BATCH_FILES = 256
+BATCH_BYTES = 4 << 20
+# Each holds a pack in memory.
+MOST_THREADS = 4
+
+
+class Readers:
+    """Reads files of a root in a few threads and hands their chunks to an intake."""
+
+    def __init__(
+        self, root: Path, *, intake: Intake, progress: Callable[[int], None] | None = None
+    ) -> None:
+        self._root = str(root)
+        self._intake = intake
+        self._progress = progress or (lambda _: None)
+        self._own = threading.local()
+        self._writers: list[ChunkWriter] = []
+
+    def read(self, files: Iterable[Found]) -> list[Seen]:
+        """Return what is to be remembered of every file; all their chunks are stored then.
+
+        Raises Conflict naming a file that changed since the folder was walked.
+        """
+        pool = ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1))
+        try:
+            done = [known for batch in pool.map(self._batch, _batches(files)) for known in batch]
+            # Every thread had a writer of its own, with a pack that is not full yet.
+            list(pool.map(ChunkWriter.close, self._writers))
+        finally:
+            pool.shutdown(cancel_futures=True)
+        return done
+
+    def _batch(self, batch: Sequence[Found]) -> list[Seen]:
+        writer = self._writer()
+        read_at = now_ns()
+        if batch[0].size_bytes > SMALL_BYTES:
+            contents = [b"".join(self._large(batch[0], writer))]
+        else:
+            contents = writer.add_whole([self._small(found) for found in batch])
+        self._progress(sum(found.size_bytes for found in batch))
+        return [seen(f, c, read_at_ns=read_at) for f, c in zip(batch, contents, strict=True)]
+
+    def _writer(self) -> ChunkWriter:
+        writer: ChunkWriter | None = getattr(self._own, "writer", None)
+        if writer is None:
+            writer = self._own.writer = ChunkWriter(self._intake)
+            self._writers.append(writer)
+        return writer
+
+    def _small(self, found: Found) -> bytes:
+        with OpenFile(self._root, found) as file:
+            return file.read_all()
+
+    def _large(self, found: Found, writer: ChunkWriter) -> list[bytes]:
+        with OpenFile(self._root, found) as file:
+            return writer.add_stream(file.read_into)[0]
+
+
+def _batches(files: Iterable[Found]) -> Iterator[list[Found]]:
+    """Yield small files together, a large one alone."""
+    batch: list[Found] = []
+    size = 0
+    for found in files:
+        if found.size_bytes > SMALL_BYTES:
+            yield [found]
+            continue
+        if len(batch) == BATCH_FILES or size + found.size_bytes > BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+        batch.append(found)
+        size += found.size_bytes
+    if batch:
+        yield batch

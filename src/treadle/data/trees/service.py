@@ -1,0 +1,293 @@
+"""The verbs of versions that are files."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from treadle.data.entities import DatasetVersion
+from treadle.data.refs import find_version
+from treadle.data.trees.checkout import Hands, Here, chosen, plan_checkout
+from treadle.data.trees.encoding import read_tree, write_tree
+from treadle.data.trees.entities import CheckedOut, CommitPlan, TreeEntry, diff_trees
+from treadle.data.trees.intake import Readers
+from treadle.data.trees.opening import content_of, link_target
+from treadle.data.trees.places import Place, Places, Seen
+from treadle.data.trees.shelf import Shelf
+from treadle.data.trees.status import PLACES, folder_status
+from treadle.data.trees.stream import ChunkStream
+from treadle.data.trees.walking import root_of, walk
+from treadle.data.versions import add_version, require_name
+from treadle.kernel.actors import current_actor
+from treadle.kernel.errors import Conflict, InvalidInput, NotFound
+from treadle.kernel.ids import new_id
+from treadle.storage.chunks import store as chunks_sql
+from treadle.storage.chunks.reading import ChunkReader
+from treadle.storage.chunks.writing import ChunkWriter, Intake
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import BinaryIO
+
+    from treadle.data.trees.entities import TreeDiff, TreeStatus
+    from treadle.data.trees.walking import Found
+    from treadle.storage.ports import MetadataStore, ObjectStore
+
+SHELF = "files"
+# Chunks that a commit leans on can be swept away before it is done; then it reads those files anew.
+ATTEMPTS = 4
+
+
+class Trees:
+    """Commits files and folders, knows what they hold, and writes them out again.
+
+    `home` is where it remembers folders it has seen and keeps files to link; without one it reads
+    every file each time and checkouts are copies.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: MetadataStore,
+        objects: ObjectStore,
+        home: Path | None = None,
+        code_commit: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        self._store = store
+        self._objects = objects
+        self._home = home
+        self._code_commit = code_commit
+        self._reader = ChunkReader(store=store, objects=objects)
+
+    def commit_files(
+        self,
+        name: str,
+        sources: Sequence[Path | str],
+        *,
+        message: str = "",
+        progress: Callable[[int], None] | None = None,
+    ) -> DatasetVersion:
+        """Commit files and folders as the next version of a dataset; equal ones are one version.
+
+        One folder is committed with all that lies in it; several paths, or a file, under their
+        names. `progress` is told the bytes of files as they are done, from any thread.
+        """
+        require_name(name)
+        root, only = root_of([Path(source) for source in sources])
+        known = self._known(root)
+        for _ in range(ATTEMPTS):
+            intake = self._intake()
+            found = walk(root, only=only, without=self._home)
+            seen = self._seen(root, found, known, intake=intake, progress=progress)
+            version = self._add(name, seen, intake=intake, message=message)
+            if version is not None:
+                self._remember(Place(str(root), version.ref, only, tuple(seen)))
+                return version
+            known = {entry.path: entry for entry in seen}
+        raise Conflict(
+            f"Four times something that {name} needs was swept away while it was committed.",
+            hint="Commit again when no gc runs.",
+        )
+
+    def plan_commit(self, name: str, sources: Sequence[Path | str]) -> CommitPlan:
+        """Say what a commit would store; reads what it would read and writes nothing."""
+        require_name(name)
+        root, only = root_of([Path(source) for source in sources])
+        intake = self._intake(dry_run=True)
+        found = walk(root, only=only, without=self._home)
+        seen = self._seen(root, found, self._known(root), intake=intake)
+        return CommitPlan(
+            dataset=name,
+            file_count=_count(seen),
+            size_bytes=_size(seen),
+            new_bytes=intake.new_bytes,
+        )
+
+    def files(self, ref: str) -> tuple[TreeEntry, ...]:
+        """Return every file, link and empty folder of a version, ordered by path."""
+        return read_tree(self._tree_version(ref).tree, reader=self._reader)
+
+    def open(self, ref: str, path: str) -> BinaryIO:
+        """Open a file of a version to read; seekable, and only what is asked for is fetched."""
+        entries = {entry.path: entry for entry in self.files(ref) if entry.is_file}
+        if path not in entries:
+            raise NotFound("file", path, known=entries)
+        stream = ChunkStream(entries[path].chunks, reader=self._reader)
+        return io.BufferedReader(stream, buffer_size=io.DEFAULT_BUFFER_SIZE)
+
+    def diff_files(self, before: str, after: str) -> TreeDiff:
+        """Say which files differ from one version to another."""
+        return diff_trees(self.files(before), self.files(after))
+
+    def status(self, path: Path | str) -> TreeStatus:
+        """Say how a folder differs from the version committed or checked out there."""
+        if self._home is None:
+            raise InvalidInput("Without a home no folder is remembered.")
+        return folder_status(path, home=self._home)
+
+    def checkout(
+        self,
+        ref: str,
+        path: Path | str,
+        *,
+        only: str = "",
+        force: bool = False,
+        exact: bool = False,
+        copy: bool = False,
+        dry_run: bool = False,
+    ) -> CheckedOut:
+        """Write a version's files into a folder, or those that `only` (a path or glob) means.
+
+        Files are read-only links into the home where that can be, writable ones with `copy`. What
+        was changed in the folder is not overwritten unless forced; `exact` removes what the version
+        does not have. Raises Conflict naming what is in the way.
+        """
+        version = self._tree_version(ref)
+        wanted = chosen(read_tree(version.tree, reader=self._reader), only)
+        root = Path(path).resolve()
+        known = self._known(root)
+        here = self._here(root, known)
+        plan = plan_checkout(wanted, here, force=force, exact=exact)
+        if not dry_run:
+            shelf = None if copy or self._home is None else Shelf(self._home / SHELF)
+            with Hands(root, reader=self._reader, shelf=shelf) as hands:
+                hands.remove(plan.remove)
+                hands.write(plan.write)
+                kept = [known[e.path] for e in plan.keep if _is_still(here, e.path)]
+                paths = {entry.path for entry in kept}
+                seen = [*kept, *hands.seen(e for e in wanted if e.path not in paths)]
+            seen.sort(key=lambda entry: entry.path)
+            names = () if not only else tuple(sorted({e.path.split("/")[0] for e in wanted}))
+            self._remember(Place(str(root), version.ref, names, tuple(seen)))
+        return CheckedOut(
+            ref=version.ref,
+            root=str(root),
+            written=tuple(entry.path for entry in plan.write),
+            kept=len(plan.keep),
+            removed=tuple(plan.remove),
+        )
+
+    def _tree_version(self, ref: str) -> DatasetVersion:
+        with self._store.read() as tx:
+            version = find_version(tx, ref)
+        if not version.tree:
+            raise InvalidInput(
+                f"{version.ref} is a table, not files.",
+                hint=f"Read its rows: client.data.table({version.ref!r}).",
+            )
+        return version
+
+    def _verify_files(self, version: DatasetVersion) -> DatasetVersion:
+        """Read every chunk of a version again. Raises Corrupt naming the first that is damaged."""
+        entries = read_tree(version.tree, reader=self._reader)
+        chunks = {chunk for entry in entries for chunk in entry.chunks}
+        for _ in self._reader.each(self._reader.find(list(chunks))):
+            pass
+        return version
+
+    def _intake(self, *, dry_run: bool = False) -> Intake:
+        return Intake(store=self._store, objects=self._objects, dry_run=dry_run)
+
+    def _known(self, root: Path) -> dict[str, Seen]:
+        place = Places(self._home / PLACES).load(root) if self._home else None
+        return {entry.path: entry for entry in place.seen} if place else {}
+
+    def _remember(self, place: Place) -> None:
+        if self._home:
+            Places(self._home / PLACES).save(place)
+
+    def _here(self, root: Path, known: dict[str, Seen]) -> Here:
+        found = walk(root, without=self._home) if root.exists() else []
+
+        def content(here: Found) -> bytes:
+            was = known.get(here.path)
+            return was.content if was and was.is_still(here) else content_of(str(root), here)
+
+        return Here({here.path: here for here in found}, known, content)
+
+    def _seen(
+        self,
+        root: Path,
+        found: Sequence[Found],
+        known: dict[str, Seen],
+        *,
+        intake: Intake,
+        progress: Callable[[int], None] | None = None,
+    ) -> list[Seen]:
+        """Return all that was found with its content; what is not known by its looks is read."""
+        seen: list[Seen] = []
+        unread: list[Found] = []
+        for here in found:
+            was = known.get(here.path)
+            if here.kind == "link":
+                seen.append(_plain(here, link_target(str(root), here)))
+            elif here.kind == "folder" or not here.size_bytes:
+                seen.append(_plain(here, b""))
+            elif was and was.is_still(here) and was.kind == here.kind:
+                seen.append(was)
+            else:
+                unread.append(here)
+        unread += self._swept(seen, found)
+        again = {here.path for here in unread}
+        seen = [entry for entry in seen if entry.path not in again]
+        seen += Readers(root, intake=intake, progress=progress).read(unread)
+        seen.sort(key=lambda entry: entry.path)
+        return seen
+
+    def _swept(self, seen: Sequence[Seen], found: Sequence[Found]) -> list[Found]:
+        """Return files that are known, but a chunk of which is not stored any more."""
+        chunks = {chunk for known in seen for chunk in known.entry.chunks}
+        with self._store.read() as tx:
+            gone = chunks - chunks_sql.known(tx, chunks)
+        paths = {s.path for s in seen if gone.intersection(s.entry.chunks)} if gone else set()
+        return [here for here in found if here.path in paths]
+
+    def _add(
+        self, name: str, seen: Sequence[Seen], *, intake: Intake, message: str
+    ) -> DatasetVersion | None:
+        """Make a version visible, or return None if a chunk that it needs was swept away."""
+        writer = ChunkWriter(intake)
+        tree, own = write_tree((entry.entry for entry in seen), writer=writer)
+        writer.close()
+        draft = DatasetVersion(
+            id=new_id(),
+            dataset=name,
+            number=0,
+            digest=tree,
+            files=(),
+            table="",
+            columns=(),
+            rows=0,
+            size_bytes=_size(seen),
+            message=message,
+            actor=current_actor(),
+            code_commit=self._code_commit(),
+            created_at=0,
+            tree=tree,
+            file_count=_count(seen),
+            stored_bytes=intake.stored_bytes,
+        )
+        needed = {*own, *(chunk for entry in seen for chunk in entry.entry.chunks)}
+        with self._store.write() as tx:
+            chunks_sql.lock_to_lean(tx)
+            if len(chunks_sql.known(tx, needed)) < len(needed):
+                return None
+            return add_version(tx, draft)
+
+
+def _plain(here: Found, content: bytes) -> Seen:
+    return Seen(here.path, here.kind, here.size_bytes, 0, 0, 0, content)
+
+
+def _is_still(here: Here, path: str) -> bool:
+    known, found = here.known.get(path), here.found.get(path)
+    return known is not None and found is not None and known.is_still(found)
+
+
+def _size(seen: Sequence[Seen]) -> int:
+    return sum(entry.size_bytes for entry in seen if entry.kind != "link")
+
+
+def _count(seen: Sequence[Seen]) -> int:
+    return sum(entry.kind != "folder" for entry in seen)
