@@ -18,13 +18,15 @@ from treadle.cli.output import (
     print_json,
     print_listing,
     size,
+    yes_option,
 )
 
 if TYPE_CHECKING:
     from treadle.data.entities import DatasetVersion
-    from treadle.data.trees.entities import TreeDiff, TreeEntry
+    from treadle.data.trees.entities import Swept, TreeDiff, TreeEntry
 
 NAMED_AT_MOST = 20
+HOUR_US = 3_600_000_000
 
 
 @click.command(
@@ -168,7 +170,67 @@ def diff(ctx: click.Context, *, before: str, after: str, as_json: bool) -> None:
         ctx.exit(1)
 
 
-FILE_COMMANDS = (commit, status, checkout, files, diff)
+@click.command(
+    "fsck",
+    cls=Command,
+    example="treadle data fsck\ntreadle data fsck --repair /backup/objects",
+)
+@click.option("--repair", default="", metavar="FROM", help="A copy of the objects: folder or URL.")
+@json_option
+@click.pass_context
+def fsck(ctx: click.Context, *, repair: str, as_json: bool) -> None:
+    """Read everything that versions need; name what is damaged and which versions suffer.
+
+    Exit 1 when something is damaged and was not repaired.
+    """
+    found = client_of(ctx).data.fsck(repair=repair)
+    lines = [
+        f"{'repaired' if d.repaired else d.what}  {d.object[:12]}…  {', '.join(d.versions)}"
+        for d in found.damage
+    ]
+    lines.append(
+        f"{found.objects:,} objects, {size(found.size_bytes)}, {len(found.damage):,} damaged"
+    )
+    _answer(found, "\n".join(lines), as_json=as_json)
+    if not all(d.repaired for d in found.damage):
+        ctx.exit(1)
+
+
+@click.command("gc", cls=Command, example="treadle data gc --dry-run\ntreadle data gc --yes")
+@click.option(
+    "--older-than",
+    "hours",
+    default=1.0,
+    show_default=True,
+    metavar="HOURS",
+    type=click.FloatRange(0),
+    help="Spare what was written later than so many hours ago.",
+)
+@dry_run_option
+@yes_option
+@json_option
+@click.pass_context
+def gc(ctx: click.Context, *, hours: float, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Remove chunks that no version needs: what commits that failed have left.
+
+    It is safe beside commits that run.
+    """
+    data, older_than = client_of(ctx).data, int(hours * HOUR_US)
+    found = data.gc(dry_run=True, older_than=older_than)
+    if found.packs and not dry_run:
+        if not yes:
+            click.confirm(f"Remove {_packs(found)} for good?", abort=True)
+        found = data.gc(older_than=older_than)
+    verb = "Would remove" if dry_run else "Removed"
+    told = f"{verb} {_packs(found)}." if found.packs else "Every pack is needed, or too young."
+    _answer(found, told, as_json=as_json)
+
+
+FILE_COMMANDS = (commit, status, checkout, files, diff, fsck, gc)
+
+
+def _packs(found: Swept) -> str:
+    return f"{len(found.packs):,} packs of chunks, {size(found.size_bytes)}"
 
 
 def _files_among(path: Path) -> bool:

@@ -169,6 +169,12 @@ def page_of_versions(
     return tuple(_as(DatasetVersion, row) for row in tx.execute(query))
 
 
+def all_versions(tx: Transaction) -> tuple[DatasetVersion, ...]:
+    """Return every version of every dataset."""
+    query = select(dataset_versions).order_by(dataset_versions.c.id)
+    return tuple(_as(DatasetVersion, row) for row in tx.execute(query))
+
+
 def names(tx: Transaction) -> list[str]:
     """Return every dataset's name."""
     return list(tx.execute(select(datasets.c.name).order_by(datasets.c.name)).scalars())

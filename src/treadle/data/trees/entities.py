@@ -105,7 +105,6 @@ class Damage(msgspec.Struct, frozen=True, kw_only=True):
 
     object: str
     what: str
-    chunks: int
     versions: tuple[str, ...]
     repaired: bool = False
 

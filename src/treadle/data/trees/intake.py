@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from treadle.data.trees.places import Seen
     from treadle.data.trees.walking import Found
-    from treadle.storage.chunks.writing import Intake
 
 SMALL_BYTES = FILES.least
 """A file up to here is one chunk, wherever it would be cut."""
@@ -29,33 +28,37 @@ MOST_THREADS = 4
 
 
 class Readers:
-    """Reads files of a root in a few threads and hands their chunks to an intake."""
+    """Reads files of a root in a few threads, each with a writer of its own, then all to one."""
 
     def __init__(
-        self, root: Path, *, intake: Intake, progress: Callable[[int], None] | None = None
+        self,
+        root: Path,
+        *,
+        writer: ChunkWriter,
+        progress: Callable[[int], None] | None = None,
     ) -> None:
         self._root = str(root)
-        self._intake = intake
+        self._writer = writer
         self._progress = progress or (lambda _: None)
         self._own = threading.local()
         self._writers: list[ChunkWriter] = []
 
     def read(self, files: Iterable[Found]) -> list[Seen]:
-        """Return what is to be remembered of every file; all their chunks are stored then.
+        """Return what is to be remembered of every file; what is not stored yet, the writer holds.
 
         Raises Conflict naming a file that changed since the folder was walked.
         """
         pool = ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1))
         try:
             done = [known for batch in pool.map(self._batch, _batches(files)) for known in batch]
-            # Every thread had a writer of its own, with a pack that is not full yet.
-            list(pool.map(ChunkWriter.close, self._writers))
         finally:
             pool.shutdown(cancel_futures=True)
+        for own in self._writers:
+            self._writer.absorb(own)
         return done
 
     def _batch(self, batch: Sequence[Found]) -> list[Seen]:
-        writer = self._writer()
+        writer = self._writer_of_thread()
         read_at = now_ns()
         if batch[0].size_bytes > SMALL_BYTES:
             contents = [b"".join(self._large(batch[0], writer))]
@@ -64,10 +67,10 @@ class Readers:
         self._progress(sum(found.size_bytes for found in batch))
         return [seen(f, c, read_at_ns=read_at) for f, c in zip(batch, contents, strict=True)]
 
-    def _writer(self) -> ChunkWriter:
+    def _writer_of_thread(self) -> ChunkWriter:
         writer: ChunkWriter | None = getattr(self._own, "writer", None)
         if writer is None:
-            writer = self._own.writer = ChunkWriter(self._intake)
+            writer = self._own.writer = ChunkWriter(self._writer.intake)
             self._writers.append(writer)
         return writer
 

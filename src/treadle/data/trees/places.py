@@ -111,3 +111,8 @@ def seen(found: Found, content: bytes, *, read_at_ns: int) -> Seen:
 def now_ns() -> int:
     """Return the machine's time: files bear that, whatever a replayed project's clock says."""
     return time.time_ns()
+
+
+def now_us() -> int:
+    """Return the machine's time as packs bear it."""
+    return now_ns() // 1000

@@ -6,17 +6,19 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from treadle.data import store as sql
 from treadle.data.entities import DatasetVersion
 from treadle.data.refs import find_version
 from treadle.data.trees.checkout import Hands, Here, chosen, plan_checkout
 from treadle.data.trees.encoding import read_tree, write_tree
-from treadle.data.trees.entities import CheckedOut, CommitPlan, TreeEntry, diff_trees
+from treadle.data.trees.entities import CheckedOut, CommitPlan, Swept, TreeEntry, diff_trees
 from treadle.data.trees.intake import Readers
 from treadle.data.trees.opening import content_of, link_target
-from treadle.data.trees.places import Place, Places, Seen
+from treadle.data.trees.places import Place, Places, Seen, now_us
 from treadle.data.trees.shelf import Shelf
 from treadle.data.trees.status import PLACES, folder_status
 from treadle.data.trees.stream import ChunkStream
+from treadle.data.trees.upkeep import Reached, check_all, idle_packs, orphans
 from treadle.data.trees.walking import root_of, walk
 from treadle.data.versions import add_version, require_name
 from treadle.kernel.actors import current_actor
@@ -25,18 +27,21 @@ from treadle.kernel.ids import new_id
 from treadle.storage.chunks import store as chunks_sql
 from treadle.storage.chunks.reading import ChunkReader
 from treadle.storage.chunks.writing import ChunkWriter, Intake
+from treadle.storage.stores import open_objects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import BinaryIO
 
-    from treadle.data.trees.entities import TreeDiff, TreeStatus
+    from treadle.data.trees.entities import Checked, TreeDiff, TreeStatus
     from treadle.data.trees.walking import Found
-    from treadle.storage.ports import MetadataStore, ObjectStore
+    from treadle.storage.chunks.store import Pack
+    from treadle.storage.ports import MetadataStore, ObjectInfo, ObjectStore
 
 SHELF = "files"
 # Chunks that a commit leans on can be swept away before it is done; then it reads those files anew.
 ATTEMPTS = 4
+HOUR_US = 3_600_000_000
 
 
 class Trees:
@@ -79,8 +84,9 @@ class Trees:
         for _ in range(ATTEMPTS):
             intake = self._intake()
             found = walk(root, only=only, without=self._home)
-            seen = self._seen(root, found, known, intake=intake, progress=progress)
-            version = self._add(name, seen, intake=intake, message=message)
+            writer = ChunkWriter(intake)
+            seen = self._seen(root, found, known, writer=writer, progress=progress)
+            version = self._add(name, seen, writer=writer, message=message)
             if version is not None:
                 self._remember(Place(str(root), version.ref, only, tuple(seen)))
                 return version
@@ -95,8 +101,10 @@ class Trees:
         require_name(name)
         root, only = root_of([Path(source) for source in sources])
         intake = self._intake(dry_run=True)
+        writer = ChunkWriter(intake)
         found = walk(root, only=only, without=self._home)
-        seen = self._seen(root, found, self._known(root), intake=intake)
+        seen = self._seen(root, found, self._known(root), writer=writer)
+        writer.close()
         return CommitPlan(
             dataset=name,
             file_count=_count(seen),
@@ -168,6 +176,55 @@ class Trees:
             removed=tuple(plan.remove),
         )
 
+    def fsck(self, *, repair: str = "") -> Checked:
+        """Read every object that a version needs and name what is damaged or gone, and who suffers.
+
+        `repair` is where a copy of the objects is (a folder or a URL of objects): what is sound
+        there takes the place of what is not.
+        """
+        with self._store.read() as tx:
+            versions = sql.all_versions(tx)
+        return check_all(
+            versions,
+            store=self._store,
+            objects=self._objects,
+            reader=self._reader,
+            source=_copy_at(repair) if repair else None,
+        )
+
+    def gc(self, *, dry_run: bool = False, older_than: int = HOUR_US) -> Swept:
+        """Remove packs of chunks that no version needs: what commits that failed have left.
+
+        `older_than` (µs) spares what was written later than that ago. It is safe beside commits,
+        also with 0: one that leans on a chunk which is swept away reads that file again.
+        """
+        reached = Reached(reader=self._reader)
+        with self._store.read() as tx:
+            versions, packs, until = sql.all_versions(tx), chunks_sql.all_packs(tx), now_us()
+        until -= older_than
+        reached.add(versions)
+        lost = list(orphans(self._objects, packs, until=until))
+        with self._store.write() as tx:
+            chunks_sql.lock_to_sweep(tx)
+            reached.add(sql.all_versions(tx))
+            idle = idle_packs(tx, reached, until=until)
+            known = {pack.digest for pack in chunks_sql.all_packs(tx)}
+            lost = [info for info in lost if info.digest not in known]
+            if not dry_run:
+                for pack in idle:
+                    chunks_sql.forget_pack(tx, pack)
+                # Under the lock: who has put a pack makes sure it is there when it becomes known.
+                for info in lost:
+                    self._objects.delete(info.digest)
+        if not dry_run:
+            for pack in idle:
+                self._objects.delete(pack.digest)
+        gone: list[Pack | ObjectInfo] = [*idle, *lost]
+        return Swept(
+            packs=tuple(each.digest for each in gone),
+            size_bytes=sum(each.size_bytes for each in gone),
+        )
+
     def _tree_version(self, ref: str) -> DatasetVersion:
         with self._store.read() as tx:
             version = find_version(tx, ref)
@@ -212,7 +269,7 @@ class Trees:
         found: Sequence[Found],
         known: dict[str, Seen],
         *,
-        intake: Intake,
+        writer: ChunkWriter,
         progress: Callable[[int], None] | None = None,
     ) -> list[Seen]:
         """Return all that was found with its content; what is not known by its looks is read."""
@@ -231,7 +288,7 @@ class Trees:
         unread += self._swept(seen, found)
         again = {here.path for here in unread}
         seen = [entry for entry in seen if entry.path not in again]
-        seen += Readers(root, intake=intake, progress=progress).read(unread)
+        seen += Readers(root, writer=writer, progress=progress).read(unread)
         seen.sort(key=lambda entry: entry.path)
         return seen
 
@@ -244,10 +301,9 @@ class Trees:
         return [here for here in found if here.path in paths]
 
     def _add(
-        self, name: str, seen: Sequence[Seen], *, intake: Intake, message: str
+        self, name: str, seen: Sequence[Seen], *, writer: ChunkWriter, message: str
     ) -> DatasetVersion | None:
         """Make a version visible, or return None if a chunk that it needs was swept away."""
-        writer = ChunkWriter(intake)
         tree, own = write_tree((entry.entry for entry in seen), writer=writer)
         writer.close()
         draft = DatasetVersion(
@@ -266,7 +322,7 @@ class Trees:
             created_at=0,
             tree=tree,
             file_count=_count(seen),
-            stored_bytes=intake.stored_bytes,
+            stored_bytes=writer.intake.stored_bytes,
         )
         needed = {*own, *(chunk for entry in seen for chunk in entry.entry.chunks)}
         with self._store.write() as tx:
@@ -274,6 +330,13 @@ class Trees:
             if len(chunks_sql.known(tx, needed)) < len(needed):
                 return None
             return add_version(tx, draft)
+
+
+def _copy_at(where: str) -> ObjectStore:
+    folder = Path(where)
+    if "://" not in where and not folder.is_dir():
+        raise NotFound("folder", where, hint="Name a copy of the objects: a folder or s3://….")
+    return open_objects(where if "://" in where else folder.resolve().as_uri())
 
 
 def _plain(here: Found, content: bytes) -> Seen:

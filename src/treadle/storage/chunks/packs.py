@@ -18,6 +18,8 @@ from treadle.kernel.ids import id_time, new_id
 from treadle.storage.ports import Span
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from treadle.storage.ports import ObjectInfo, ObjectStore
 
 MAGIC = b"TRDLPACK"
@@ -64,6 +66,11 @@ class PackDraft:
         self.entries.append(Entry(digest, self._fill, len(body), raw_length))
         self._arena[self._fill : self._fill + len(body)] = body
         self._fill += len(body)
+
+    def bodies(self) -> Iterator[tuple[Entry, memoryview]]:
+        """Yield what is in it, as it is stored."""
+        view = memoryview(self._arena)
+        return ((e, view[e.offset : e.offset + e.length]) for e in self.entries)
 
     def stream(self) -> BinaryIO:
         """Return the whole pack to read; it is not copied."""

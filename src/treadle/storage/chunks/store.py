@@ -79,10 +79,13 @@ class Pack(NamedTuple):
     created_at: int
 
 
-def add_pack(tx: Transaction, info: ObjectInfo, entries: Sequence[Entry]) -> None:
-    """Make a pack's chunks known; one that is known already stays where it is."""
+def add_pack(tx: Transaction, info: ObjectInfo, entries: Sequence[Entry], *, at: int) -> None:
+    """Make a pack's chunks known; one that is known already stays where it is.
+
+    `at` (µs) is the machine's time: a pack's age counts, whatever day a replayed project has.
+    """
     row = {"digest": info.digest, "size_bytes": info.size_bytes, "chunks": len(entries)}
-    statement = insert(packs).values(**row, created_at=tx.at).returning(packs.c.number)
+    statement = insert(packs).values(**row, created_at=at).returning(packs.c.number)
     number = tx.execute(statement).scalar_one()
     # In one order, so that two writers of the same chunks wait for each other only one way.
     rows = [{**entry._asdict(), "pack": number} for entry in sorted(entries)]

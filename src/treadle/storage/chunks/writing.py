@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from blake3 import blake3
@@ -54,13 +55,19 @@ class Intake:
         new = sum(entry.raw_length for entry in draft.entries)
         size = 0
         if not self._dry_run:
-            info = self._objects.put(draft.stream())
-            with self._store.write() as tx:
-                sql.add_pack(tx, info, draft.entries)
-            size = info.size_bytes
+            size = self._make_known(draft)
         with self._lock:
             self.new_bytes += new
             self.stored_bytes += size
+
+    def _make_known(self, draft: PackDraft) -> int:
+        info = self._objects.put(draft.stream())
+        with self._store.write() as tx:
+            sql.lock_to_lean(tx)
+            if self._objects.stat(info.digest) is None:  # swept away as nobody's, just now
+                self._objects.put(draft.stream())
+            sql.add_pack(tx, info, draft.entries, at=time.time_ns() // 1000)
+        return info.size_bytes
 
 
 class ChunkWriter:
@@ -70,7 +77,7 @@ class ChunkWriter:
     """
 
     def __init__(self, intake: Intake) -> None:
-        self._intake = intake
+        self.intake = intake
         self._draft = PackDraft()
         self._window = bytearray()
         self._compressor = Compressor()
@@ -99,6 +106,12 @@ class ChunkWriter:
         view = memoryview(data)
         return self._add([view[start:stop] for start, stop in cut(view, bounds)] if data else [])
 
+    def absorb(self, other: ChunkWriter) -> None:
+        """Take over what another writer has not written yet: few packs are better than many."""
+        for entry, body in other._draft.bodies():
+            self._append(entry.digest, body, raw_length=entry.raw_length)
+        other._draft.clear()
+
     def close(self) -> None:
         """Write what is not written yet."""
         self._flush()
@@ -109,19 +122,21 @@ class ChunkWriter:
         return digests
 
     def _take(self, digests: Sequence[bytes], pieces: Sequence[bytes | memoryview]) -> None:
-        mine = self._intake.claim(digests)
+        mine = self.intake.claim(digests)
         for digest, piece in zip(digests, pieces, strict=True):
             if digest in mine:
                 mine.discard(digest)
                 self._keep(digest, piece)
 
     def _keep(self, digest: bytes, piece: bytes | memoryview) -> None:
-        body = self._compressor.compressed(piece)
+        self._append(digest, self._compressor.compressed(piece), raw_length=len(piece))
+
+    def _append(self, digest: bytes, body: bytes | memoryview, *, raw_length: int) -> None:
         if not self._draft.has_room(len(body)):
             self._flush()
-        self._draft.add(digest, body, raw_length=len(piece))
+        self._draft.add(digest, body, raw_length=raw_length)
 
     def _flush(self) -> None:
         if self._draft.entries:
-            self._intake.put(self._draft)
+            self.intake.put(self._draft)
             self._draft.clear()
