@@ -72,7 +72,7 @@ def show(ctx: click.Context, *, ref: str, as_json: bool) -> None:
             ("version", version.ref),
             ("files", f"{version.file_count:,}" if version.tree else ""),
             ("rows", "" if version.tree else f"{version.rows:,}"),
-            ("size", size(version.size_bytes)),
+            ("size", size(version.size_bytes) if version.tree else ""),
             ("stored anew", _stored(version)),
             ("committed", f"{when_utc(version.created_at)} by {version.actor}"),
             ("message", version.message),

@@ -97,7 +97,7 @@ class Lineage:
         return Node(
             kind="dataset version",
             name=version.ref,
-            detail=f"{version.rows:,} rows",
+            detail=f"{version.file_count:,} files" if version.tree else f"{version.rows:,} rows",
             digest=version.digest,
             made_from=(*files, *frozen),
         )

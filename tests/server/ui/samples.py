@@ -647,6 +647,7 @@ def dataset():
                 f"/data/outcomes/{DIGEST[index : index + 12]}",
                 NOW - index * DAY,
                 6_204 + index,
+                1,
                 91_233,
                 "quarantined" if index == 1 else "passed",
                 6_205 if index == 1 else 0,
@@ -682,6 +683,7 @@ def dataset_version():
             Stat("Quarantined", 12_404),
             Stat("Size", "31.3 MB"),
         ),
+        is_table=True,
         columns=(
             ColumnProfile(
                 "dep_time",
@@ -755,7 +757,10 @@ def dataset_version():
         files=(
             FileRow("flights.parquet", 336_776, 31_250_322, DIGEST),
             FileRow("schema.json", None, 2_120, DIGEST[::-1]),
+            FileRow("newest", None, 14, "", "→ flights.parquet"),
         ),
+        pager=Pager(first=1, last=3, total=3),
+        notice=None,
         quarantine=(
             QuarantineRow(
                 "weeks of 2013-07-01 and 2013-07-08",

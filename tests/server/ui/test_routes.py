@@ -192,6 +192,45 @@ def test_a_dataset_version_shows_its_contract_and_who_used_it(client, seeded):
     assert "passed" in said
 
 
+def test_a_version_of_files_shows_them_a_page_at_a_time(empty, tmp_path):
+    (tmp_path / "in").mkdir()
+    for number in range(120):
+        (tmp_path / "in" / f"{number:03} <b>").write_bytes(b"%d" % number)
+    (tmp_path / "in" / "newest").symlink_to("../elsewhere")
+    empty.data.commit("pets", tmp_path / "in")
+    (tmp_path / "in" / "000 <b>").write_bytes(b"other")
+    empty.data.commit("pets", tmp_path / "in")
+
+    with ControlServer(empty, port=0) as server:
+        first = httpx2.get(server.url + "/data/pets/2", trust_env=False).text
+        second = httpx2.get(server.url + "/data/pets/2?offset=100", trust_env=False).text
+        listed = words(httpx2.get(server.url + "/data/pets", trust_env=False).text)
+        log = words(httpx2.get(server.url + "/events", trust_env=False).text)
+
+    assert "000 &lt;b&gt;" in first
+    assert "1 changed since pets@1" in words(first)
+    assert "Schema and profile" not in first
+    assert "→ ../elsewhere" in words(second)
+    assert "101–121 of 121 files" in words(second)
+    assert "121" in listed
+    assert "pets@2 committed, 121 files" in log
+
+
+def test_a_version_whose_files_cannot_be_listed_says_so(empty, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "one").write_bytes(b"1")
+    empty.data.commit("pets", tmp_path / "in")
+    for info in empty.objects.iterate():
+        empty.objects.delete(info.digest)
+
+    with ControlServer(empty, port=0) as server:
+        answer = httpx2.get(server.url + "/data/pets/1", trust_env=False)
+
+    assert answer.status_code == 200
+    assert "The files cannot be listed" in words(answer.text)
+    assert "treadle data fsck" in words(answer.text)
+
+
 def test_a_quarantined_version_says_why(client):
     said = words(client.get("/data/outcomes/latest").text)
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from treadle.kernel.clock import as_datetime, format_day
+from treadle.kernel.errors import Corrupt, InvalidInput
+from treadle.server.asked import app_of
+from treadle.server.ui import paging
 from treadle.server.ui.contexts import (
     ColumnProfile,
     DatasetVersionContext,
@@ -15,16 +18,19 @@ from treadle.server.ui.contexts import (
 from treadle.server.ui.formats import number, size
 from treadle.server.ui.places import run_place, version_link
 from treadle.server.ui.snippets import snippets
-from treadle.server.ui.widgets import Histogram, Link, Page, Stat
+from treadle.server.ui.widgets import Histogram, Link, Notice, Page, Stat
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from starlette.requests import Request
 
     from treadle.analysis.profiles import ColumnProfile as Profiled
     from treadle.analysis.profiles import TableProfile
     from treadle.app import App
     from treadle.data.contracts import Contract
     from treadle.data.entities import CheckResult, DatasetVersion, Quarantine, Validation
+    from treadle.data.trees.entities import TreeEntry
 
 # A profile not made yet is made for the page only while that is quick; others are made by
 # `treadle data infer` or `client.data.profile`.
@@ -42,14 +48,17 @@ def contract_state(verdict: str | None, *, is_held: bool) -> str:
     return _STATES[verdict] if verdict else "unchecked"
 
 
-def dataset_version_context(app: App, ref: str) -> DatasetVersionContext:
+def dataset_version_context(request: Request, ref: str) -> DatasetVersionContext:
     """Return a dataset version with everything known of it."""
+    app = app_of(request)
     data = app.data
     version = data.version(ref)
     contract = data.contract(version.dataset)
     validation = next(iter(data.validations(version.ref)), None)
     held = _held(data.quarantines(version.dataset), version)
     profile = _profile(app, version)
+    files, notice = _files(app, version)
+    shown, pager = paging.cut(request, files)
     state = contract_state(validation.verdict if validation else None, is_held=bool(held))
     return DatasetVersionContext(
         page=_page(app, version),
@@ -60,10 +69,13 @@ def dataset_version_context(app: App, ref: str) -> DatasetVersionContext:
         committed_us=version.created_at,
         actor=version.actor,
         source=version.message or ", ".join(f.path for f in version.files),
-        stats=_stats(version, held, profile),
+        stats=_file_stats(app, version) if version.tree else _stats(version, held, profile),
+        is_table=not version.tree,
         columns=_columns(version, profile),
         expectations=_expectations(contract, validation),
-        files=tuple(FileRow(f.path, None, f.size_bytes, f.digest) for f in version.files),
+        files=shown,
+        pager=pager,
+        notice=notice,
         quarantine=tuple(_quarantine(found) for found in held),
         made_from=(),  # commits come from outside; nothing here commits what a pipeline made
         used_by=_used_by(app, version.ref),
@@ -79,7 +91,9 @@ def _page(app: App, version: DatasetVersion) -> Page:
         snippets=snippets(
             app.home,
             command=f"data show {version.ref} --json",
-            python=f"table = client.data.table({version.ref!r})",
+            python=f"files = client.data.files({version.ref!r})"
+            if version.tree
+            else f"table = client.data.table({version.ref!r})",
         ),
         live="dataset. contract.",
     )
@@ -115,7 +129,52 @@ def _stats(
     )
 
 
+def _files(app: App, version: DatasetVersion) -> tuple[list[FileRow], Notice | None]:
+    """Return the files of a version, or why they cannot be listed."""
+    if not version.tree:
+        return [FileRow(f.path, None, f.size_bytes, f.digest) for f in version.files], None
+    try:
+        entries = app.data.files(version.ref)
+    except Corrupt as error:
+        told = Notice("error", "The files cannot be listed", str(error), "treadle data fsck")
+        return [], told
+    rows = [FileRow(e.path, None, e.size_bytes, e.digest, _note(e)) for e in entries]
+    nothing = Notice("empty", "No files", "The folder that was committed was empty.", "")
+    return rows, None if rows else nothing
+
+
+def _note(entry: TreeEntry) -> str:
+    if entry.kind == "link":
+        return f"→ {entry.target}"
+    return {"executable": "executable", "folder": "empty folder"}.get(entry.kind, "")
+
+
+def _file_stats(app: App, version: DatasetVersion) -> tuple[Stat, ...]:
+    return (
+        Stat("Files", version.file_count),
+        Stat("Size", size(version.size_bytes)),
+        Stat("Stored anew", size(version.stored_bytes or 0), note=_against_previous(app, version)),
+        *([Stat("Code", version.code_commit[:12], note="commit")] if version.code_commit else []),
+    )
+
+
+def _against_previous(app: App, version: DatasetVersion) -> str:
+    """Say in a few words what is different from the version before."""
+    if version.number == 1:
+        return "the first version"
+    before = f"{version.dataset}@{version.number - 1}"
+    try:
+        diff = app.data.diff_files(before, version.ref)
+    except (Corrupt, InvalidInput):  # it is damaged, as the list below says, or it was a table
+        return ""
+    counts = ("added", "changed", "removed", "renamed")
+    told = [f"{number(len(getattr(diff, c)))} {c}" for c in counts if getattr(diff, c)]
+    return f"{', '.join(told)} since {before}"
+
+
 def _profile(app: App, version: DatasetVersion) -> TableProfile | None:
+    if version.tree:
+        return None
     known = app.data.known_profile(version.ref)
     if known is None and version.rows * len(version.columns) <= PROFILED_CELLS:
         return app.data.profile(version.ref)

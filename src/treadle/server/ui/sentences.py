@@ -44,7 +44,9 @@ def shortened(text: str) -> str:
 
 def _committed(f: Facts) -> str:
     why = f": {f['message']}" if f["message"] else ""
-    return f"{f['dataset']}@{f['number']} committed, {number(f['rows'])} rows{why}"
+    rows, files = f"{number(f['rows'])} rows", f"{number(f.get('file_count', 1))} files"
+    held = files if f.get("tree") else rows
+    return f"{f['dataset']}@{f['number']} committed, {held}{why}"
 
 
 def _contract(f: Facts) -> str:

@@ -42,7 +42,8 @@ class DatasetVersionRow:
     version: str
     href: str
     committed_us: int
-    rows: int
+    rows: int | None
+    files: int
     size_bytes: int
     contract: str
     quarantined: int
@@ -88,12 +89,13 @@ class ExpectationRow:
 
 @dataclass(frozen=True, slots=True)
 class FileRow:
-    """A file of a dataset version, by digest."""
+    """A file of a dataset version, by digest; `note` says what is no plain file."""
 
     path: str
     rows: int | None
     size_bytes: int
     digest: str
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +121,12 @@ class DatasetVersionContext:
     actor: str
     source: str
     stats: tuple[Stat, ...]
+    is_table: bool
     columns: tuple[ColumnProfile, ...]
     expectations: tuple[ExpectationRow, ...]
     files: tuple[FileRow, ...]
+    pager: Pager
+    notice: Notice | None
     quarantine: tuple[QuarantineRow, ...]
     made_from: tuple[DatasetUse, ...]
     used_by: tuple[Link, ...]

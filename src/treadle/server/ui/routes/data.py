@@ -83,7 +83,7 @@ def version(request: Request) -> Response:
     return page(
         request,
         "dataset_version.html",
-        dataset_version_context(app_of(request), f"{name}@{wanted}"),
+        dataset_version_context(request, f"{name}@{wanted}"),
     )
 
 
@@ -94,8 +94,8 @@ def _summary(summary: DatasetSummary) -> DatasetRow:
         href=dataset_place(summary.name),
         latest=Link(newest.ref, dataset_version_place(newest.ref)),
         versions=summary.versions,
-        rows=newest.rows,
-        columns=len(newest.columns),
+        rows=None if newest.tree else newest.rows,
+        columns=None if newest.tree else len(newest.columns),
         size_bytes=newest.size_bytes,
         contract=contract_state(summary.verdict, is_held=summary.held > 0),
         committed_us=newest.created_at,
@@ -107,7 +107,8 @@ def _version(version: DatasetVersion, *, held: int, verdict: str | None) -> Data
         version=str(version.number),
         href=dataset_version_place(version.ref),
         committed_us=version.created_at,
-        rows=version.rows,
+        rows=None if version.tree else version.rows,
+        files=version.file_count,
         size_bytes=version.size_bytes,
         contract=contract_state(verdict, is_held=held > 0),
         quarantined=held,
