@@ -130,3 +130,94 @@ def test_only_a_held_version_can_be_decided_on(cli, project):
 
     assert "Did you mean 'late-outcomes@1'?" in near.err
     assert "Nothing is held" in gone.err
+
+
+def folder_of(tmp_path, **files):
+    folder = tmp_path / "pets"
+    folder.mkdir(exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_text(content)
+    return folder
+
+
+def test_a_folder_is_committed_seen_and_checked_out(cli, tmp_path):
+    folder = folder_of(tmp_path, cat="meow", dog="woof")
+
+    planned = cli("data", "commit", folder, "--name", "pets", "--dry-run")
+    made = cli("data", "commit", folder, "--name", "pets")
+    clean = cli("data", "status", folder)
+    out = cli("data", "checkout", "pets@1", tmp_path / "out")
+
+    assert planned.out == "Would commit 2 files  8 B  new 8 B\n"
+    assert made.out.startswith("pets@1  2 files  8 B  stored ")
+    assert clean.out.endswith("is pets@1: 2 files, nothing differs\n")
+    assert out.out == "Wrote 2 files of pets@1, kept 0\n"
+    assert (tmp_path / "out" / "dog").read_text() == "woof"
+
+
+def test_the_status_exits_1_when_something_differs(cli, tmp_path):
+    folder = folder_of(tmp_path, cat="meow", dog="woof")
+    cli("data", "commit", folder, "--name", "pets")
+    folder_of(tmp_path, cat="purr purr", wolf="howl")
+    (folder / "dog").unlink()
+
+    told = cli("data", "status", folder)
+    as_json = cli("data", "status", folder, "--json").json
+
+    assert told.code == 1
+    assert told.out == "added    wolf\nchanged  cat\nremoved  dog\n"
+    assert as_json["diff"] == {
+        "added": ["wolf"], "removed": ["dog"], "changed": ["cat"], "renamed": [],
+    }  # fmt: skip
+
+
+def test_two_versions_of_files_are_compared(cli, tmp_path):
+    folder = folder_of(tmp_path, cat="meow", dog="woof")
+    cli("data", "commit", folder, "--name", "pets")
+    (folder / "dog").rename(folder / "wolf\nname")
+    cli("data", "commit", folder, "--name", "pets")
+
+    told = cli("data", "diff", "pets@1", "pets@2")
+    same = cli("data", "diff", "pets@2", "pets@2")
+
+    assert told.out == "renamed  dog → 'wolf\\nname'\n"
+    assert same.out == "Nothing differs\n"
+
+
+def test_files_are_listed_a_page_at_a_time(cli, tmp_path):
+    cli("data", "commit", folder_of(tmp_path, cat="meow", dog="woof"), "--name", "pets")
+
+    page = cli("data", "files", "pets", "--limit", "1", "--offset", "1", "--json").json
+    shown = cli("data", "files", "pets", "--only", "c*").out
+
+    assert [(f["path"], f["kind"], f["size_bytes"]) for f in page["items"]] == [("dog", "file", 4)]
+    assert page["total"] == 2
+    assert shown.splitlines()[1].split()[:4] == ["cat", "4", "B", "file"]
+
+
+def test_a_csv_is_kept_as_a_file_when_that_is_asked_for(cli, csv):
+    made = cli("data", "commit", csv, "--name", "raw", "--as", "files")
+
+    assert " 1 files " in made.out
+    assert "files" in cli("data", "show", "raw").out
+
+
+def test_a_check_of_all_objects_exits_1_when_one_is_damaged(cli, tmp_path):
+    cli("data", "commit", folder_of(tmp_path, cat="meow"), "--name", "pets")
+    sound = cli("data", "fsck")
+    (pack,) = (tmp_path / ".treadle" / "objects").glob("??/*")
+    pack.chmod(0o644)
+    pack.write_bytes(pack.read_bytes()[:-1])
+
+    damaged = cli("data", "fsck")
+
+    assert "0 damaged" in sound.out
+    assert "pets@1" in damaged.out
+    assert "1 damaged" in damaged.out
+    assert (sound.code, damaged.code) == (0, 1)
+
+
+def test_a_sweep_without_anything_to_remove_asks_nothing(cli, tmp_path):
+    cli("data", "commit", folder_of(tmp_path, cat="meow"), "--name", "pets")
+
+    assert cli("data", "gc").out == "Every pack is needed, or too young.\n"

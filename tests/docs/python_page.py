@@ -38,8 +38,10 @@ def nouns(client: type[Client]) -> dict[str, type]:
 
 
 def verbs_in(kind: type) -> list[tuple[str, typing.Any]]:
-    """Return the public methods of a class in the order they are written."""
-    return [(n, f) for n, f in vars(kind).items() if inspect.isfunction(f) and n[0] != "_"]
+    """Return the public methods of a class, and of a service it extends, as they are written."""
+    services = [k for k in kind.__mro__ if k is kind or k.__module__.endswith(".service")]
+    every = [item for service in services for item in vars(service).items()]
+    return [(n, f) for n, f in every if inspect.isfunction(f) and n[0] != "_"]
 
 
 def table(kind: type) -> str:
