@@ -43,7 +43,7 @@ def files_among(source: object) -> list[Path]:
 
     A file with the ending of a table is one, also when it is not there.
     """
-    if isinstance(source, (list, tuple)):
+    if isinstance(source, (list, tuple)) and all(isinstance(p, (str, Path)) for p in source):
         return [Path(path) for path in source]
     if not isinstance(source, (str, Path)):
         return []
