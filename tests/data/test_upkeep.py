@@ -125,6 +125,21 @@ def test_the_objects_of_tables_are_checked_too(data: Data, tmp_path: Path) -> No
     assert told(data.fsck()) == [("gone", ("trips@1",), False)]
 
 
+def test_a_chunk_that_no_pack_is_known_to_hold_is_found(
+    data: Data, store: SqlMetadataStore, folder: Path
+) -> None:
+    data.commit("pets", folder)
+    (folder / "one").write_bytes(noise(3))
+    data.commit("pets", folder)
+    with store.write() as tx:
+        sql.forget_pack(tx, sql.all_packs(tx)[1])
+
+    (found,) = data.fsck().damage
+
+    assert found.versions == ("pets@2",)
+    assert found.what == "list of files cannot be read"
+
+
 def test_a_copy_that_is_damaged_too_repairs_nothing(
     data: Data, folder: Path, tmp_path: Path
 ) -> None:

@@ -101,7 +101,7 @@ class CheckedOut(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Damage(msgspec.Struct, frozen=True, kw_only=True):
-    """An object that is damaged or gone, and the versions that suffer."""
+    """An object that is damaged or gone, or a chunk in none, and the versions that suffer."""
 
     object: str
     what: str

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from treadle.storage.ports import MetadataStore, ObjectStore
     from treadle.storage.transaction import Transaction
 
-LISTED = "the list of files"
-
 
 def check_all(
     versions: Sequence[DatasetVersion],
@@ -49,17 +47,12 @@ def check_all(
         what = _what_is_wrong(objects, ObjectInfo(digest, size))
         if what:
             bad[digest] = what, source is not None and _repair(objects, digest, source=source)
-    suffering = _suffering(versions, bad, packs, store=store, reader=reader)
+    suffering, lost = _suffering(versions, bad, packs, store=store, reader=reader)
     damage = [
-        Damage(
-            object=digest,
-            what=what,
-            versions=tuple(suffering.get(digest, ())),
-            repaired=repaired,
-        )
+        Damage(object=digest, what=what, versions=tuple(suffering[digest]), repaired=repaired)
         for digest, (what, repaired) in bad.items()
     ]
-    return Checked(objects=len(wanted), size_bytes=sum(wanted.values()), damage=tuple(damage))
+    return Checked(objects=len(wanted), size_bytes=sum(wanted.values()), damage=(*damage, *lost))
 
 
 def _what_is_wrong(objects: ObjectStore, info: ObjectInfo) -> str:
@@ -95,23 +88,40 @@ def _suffering(
     *,
     store: MetadataStore,
     reader: ChunkReader,
-) -> dict[str, list[str]]:
-    """Return the versions that need each damaged object."""
+) -> tuple[dict[str, list[str]], list[Damage]]:
+    """Return the versions that need each damaged object, and those that need what is nowhere."""
     found: dict[str, list[str]] = {digest: [] for digest in bad}
-    lost: dict[str, set[bytes]] = {}
+    lost: list[Damage] = []
     with store.read() as tx:
-        for pack in packs:
-            if pack.digest in bad:
-                lost[pack.digest] = set(sql.chunks_of(tx, pack))
-    for version in versions if bad else ():
+        held = {p.digest: set(sql.chunks_of(tx, p)) for p in packs if p.digest in bad}
+    for version in versions:
         for digest in {version.table, *(file.digest for file in version.files)} & bad.keys():
             found[digest].append(version.ref)
-        if version.tree and lost:
-            chunks = _reached(version, reader=reader)
-            for digest, chunk_ids in lost.items():
-                if chunks is None or chunks & chunk_ids:
-                    found[digest].append(version.ref)
-    return found
+        if not version.tree:
+            continue
+        chunks = _reached(version, reader=reader)
+        for digest, chunk_ids in held.items():
+            if chunks is None or chunks & chunk_ids:
+                found[digest].append(version.ref)
+        lost += _nowhere(version, chunks, is_explained=bool(held), store=store)
+    return found, lost
+
+
+def _nowhere(
+    version: DatasetVersion, chunks: set[bytes] | None, *, is_explained: bool, store: MetadataStore
+) -> list[Damage]:
+    """Say which chunks of a version no pack is known to hold."""
+    if chunks is None:
+        # Of a damaged pack that was just named, most likely.
+        what = "list of files cannot be read"
+        unread = Damage(object=version.tree, what=what, versions=(version.ref,))
+        return [] if is_explained else [unread]
+    with store.read() as tx:
+        gone = chunks - sql.known(tx, chunks)
+    if not gone:
+        return []
+    what = f"{len(gone):,} chunks are in no pack that is known"
+    return [Damage(object=min(gone).hex(), what=what, versions=(version.ref,))]
 
 
 def _reached(version: DatasetVersion, *, reader: ChunkReader) -> set[bytes] | None:
