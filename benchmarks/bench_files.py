@@ -4,7 +4,7 @@
 its children, then wall seconds; the median of three, each from the same start. Limits (`cp -r`,
 reading and digesting, hard-linking, a walk with stat) are taken in the same run.
 
-`python benchmarks/bench_files.py --small` takes a tenth of everything, for a look.
+`--small` takes a tenth of everything, `--once` one round, for a look.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SCALE = 10 if "--small" in sys.argv else 1
 FILES = 20_000 // SCALE
 FILE_BYTES = 20_000
 LARGE_BYTES = 2_000_000_000 // SCALE
-ROUNDS = 3
+ROUNDS = 1 if "--once" in sys.argv else 3
 TREADLE = [sys.executable, "-c", "from treadle.cli import main; main()"]
 DVC = Path(os.environ.get("TREADLE_PEERS", ROOT / ".peers")) / "dvc" / "bin" / "dvc"
 
@@ -183,7 +183,7 @@ def large_file(here: Path) -> None:
 
 def main() -> None:
     load = ", ".join(f"{n:.1f}" for n in os.getloadavg())
-    print(f"{ROUNDS} rounds, {os.cpu_count()} cores, load {load}")
+    print(f"rounds: {ROUNDS}, {os.cpu_count()} cores, load {load}")
     with tempfile.TemporaryDirectory(prefix="treadle-files-") as folder:
         os.environ["TREADLE_HOME"] = f"{folder}/home"
         small_files(Path(folder))

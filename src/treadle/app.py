@@ -35,7 +35,7 @@ from treadle.storage.stores import drafts_of, open_objects
 from treadle.tracing.service import Tracing
 from treadle.tracing.service.cleaning import forget as forget_traces
 from treadle.tracking.artifacts import Artifacts
-from treadle.tracking.capture import capture_process
+from treadle.tracking.capture import code_commit
 from treadle.tracking.facets import Facets
 from treadle.tracking.service import Tracking
 from treadle.tracking.views import Views
@@ -101,7 +101,7 @@ class App:
             store=self.store,
             objects=self.objects,
             home=self.home,
-            code_commit=lambda: capture_process().tags.get("treadle.code.commit"),
+            code_commit=code_commit,
         )
 
     @cached_property

@@ -50,6 +50,13 @@ def capture_process() -> Capture:
     return capture(Path.cwd())
 
 
+@functools.cache
+def code_commit() -> str | None:
+    """Return the commit of this process's code; packages, which take longer, are left alone."""
+    state = code_state(Path.cwd())
+    return state.commit or None if state else None
+
+
 def capture(folder: Path) -> Capture:
     """Return the code state of a folder, this process and this interpreter's packages."""
     state = code_state(folder)

@@ -9,6 +9,7 @@ removed is never put again under the same digest. It is a UUIDv7, so a pack tell
 
 from __future__ import annotations
 
+import mmap
 import struct
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
@@ -45,7 +46,8 @@ class PackDraft:
     """Chunks on their way into one pack."""
 
     def __init__(self) -> None:
-        self._arena = bytearray(PACK_BYTES)
+        # Memory that is taken only as it is filled: most commits are small.
+        self._arena = memoryview(mmap.mmap(-1, PACK_BYTES))
         self.entries: list[Entry] = []
         self._fill = 0
         self.clear()
@@ -69,14 +71,13 @@ class PackDraft:
 
     def bodies(self) -> Iterator[tuple[Entry, memoryview]]:
         """Yield what is in it, as it is stored."""
-        view = memoryview(self._arena)
-        return ((e, view[e.offset : e.offset + e.length]) for e in self.entries)
+        return ((e, self._arena[e.offset : e.offset + e.length]) for e in self.entries)
 
     def stream(self) -> BinaryIO:
         """Return the whole pack to read; it is not copied."""
         index = b"".join(_ENTRY.pack(*entry) for entry in self.entries)
         trailer = _TRAILER.pack(self._fill, len(self.entries), END)
-        chunks = memoryview(self._arena)[: self._fill]
+        chunks = self._arena[: self._fill]
         return cast("BinaryIO", _Parts([chunks, memoryview(index + trailer)]))
 
 
