@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from treadle.data.contracts import ColumnRule, ContractBody, LabelRule, TableRule
+from treadle.data.contracts import (
+    ColumnRule,
+    ContractBody,
+    LabelRule,
+    RelationRule,
+    TableRule,
+)
 from treadle.kernel.errors import InvalidInput, near_misses
 
 if TYPE_CHECKING:
@@ -17,7 +23,7 @@ if TYPE_CHECKING:
 
 _WIDTH = 96
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-_PARTS = ("table", "label", "columns")
+_PARTS = ("table", "label", "columns", "relations")
 _LEGEND = """\
 # What every version of this dataset is expected to be. A line left out claims nothing.
 # Shares lie between 0 and 1. Roles: id, time, target, sensitive, known_after.
@@ -28,8 +34,9 @@ def to_toml(body: ContractBody, *, legend: str = _LEGEND) -> str:
     """Write a contract as TOML; `from_toml` reads back an equal one."""
     plain = as_mapping(body)
     blocks = [_block(part, plain[part]) for part in ("table", "label") if plain.get(part)]
-    for name, rule in plain.get("columns", {}).items():
-        blocks.append(_block(f"columns.{_key(name)}", rule))
+    for part in ("columns", "relations"):
+        for name, rule in plain.get(part, {}).items():
+            blocks.append(_block(f"{part}.{_key(name)}", rule))
     return legend + "".join("\n" + block for block in blocks)
 
 
@@ -55,6 +62,8 @@ def as_mapping(body: ContractBody) -> dict[str, Any]:
         plain["label"] = _fields(body.label)
     if body.columns:
         plain["columns"] = {rule.name: _fields(rule, without="name") for rule in body.columns}
+    if body.relations:
+        plain["relations"] = {rule.name: _fields(rule, without="name") for rule in body.relations}
     return plain
 
 
@@ -65,6 +74,7 @@ def from_mapping(
     where = _Where(name, text)
     where.require_known(values, _PARTS, path="")
     columns = where.table(values.get("columns", {}), path="columns")
+    relations = where.table(values.get("relations", {}), path="relations")
     label = values.get("label")
     return ContractBody(
         table=where.rule(TableRule, values.get("table", {}), path="table"),
@@ -72,6 +82,10 @@ def from_mapping(
         columns=tuple(
             where.rule(ColumnRule, rule, path=f"columns.{column}", name=column)
             for column, rule in columns.items()
+        ),
+        relations=tuple(
+            where.rule(RelationRule, rule, path=f"relations.{key}", name=key)
+            for key, rule in relations.items()
         ),
     )
 

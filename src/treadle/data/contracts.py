@@ -1,21 +1,36 @@
 """A contract: what every version of a dataset is expected to be, as data a person can read.
 
-A field left out claims nothing. `contract_text` writes and reads it as TOML.
+A field left out claims nothing. `contract_text` writes and reads it as TOML. A check that a rule
+names in `warn` only warns.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
+from treadle.data.patterns import require_pattern
+from treadle.data.relations import Relation, parse_relation
 from treadle.kernel.digests import digest_json
-from treadle.kernel.errors import InvalidInput
+from treadle.kernel.errors import InvalidInput, near_misses
 
 ColumnType = Literal[
     "integer", "number", "boolean", "text", "timestamp", "date", "time", "duration", "other"
 ]
 Role = Literal["", "id", "time", "target", "sensitive", "known_after"]
+TABLE_CHECKS = ("rows", "rows_per_day", "age", "columns", "unique")
+COLUMN_CHECKS = (
+    "type",
+    "nulls",
+    "range",
+    "categories",
+    "pattern",
+    "unique",
+    "references",
+    "order",
+    "daily_step",
+)
 
 
 class _Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,15 +40,25 @@ class _Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class TableRule(_Rule, frozen=True, kw_only=True):
     """What is expected of the table as a whole.
 
-    `min_rows_per_day` and `max_age_hours` (age of the newest row) need a column with role `time`.
+    Rows per day and `max_age_hours` (age of the newest row) need a column with role `time`. Each of
+    `unique` is a set of columns that together name a row.
     """
 
     min_rows: int = 0
     min_rows_per_day: float | None = None
     max_age_hours: float | None = None
+    max_rows: int | None = None
+    max_rows_per_day: float | None = None
+    unique: tuple[tuple[str, ...], ...] = ()
+    warn: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _require_positive(self, "min_rows_per_day", "max_age_hours")
+        _require_positive(self, "min_rows_per_day", "max_age_hours", "max_rows", "max_rows_per_day")
+        _require_order(self.min_rows, high=self.max_rows, where="table.rows")
+        _require_order(
+            self.min_rows_per_day, high=self.max_rows_per_day, where="table.rows_per_day"
+        )
+        _require_checks(self.warn, known=TABLE_CHECKS, where="table")
 
 
 class ColumnRule(_Rule, frozen=True, kw_only=True):
@@ -42,6 +67,9 @@ class ColumnRule(_Rule, frozen=True, kw_only=True):
     Shares are of all rows for nulls, of the rows with a value for the rest. `low` and `high` bound
     numbers; `categories` are the known texts, of which new ones may make up `max_new_share`;
     `max_daily_step` bounds the change of the median from one day to the next, in the column's unit.
+    `pattern` is matched by the whole text (`patterns` says what it may hold). `references` is a
+    dataset (`planes`, `planes@2`) among whose `references_column` (the same name when left out)
+    each value must be. `ascending`: no value is below one of an earlier row.
     """
 
     name: str
@@ -55,13 +83,49 @@ class ColumnRule(_Rule, frozen=True, kw_only=True):
     max_new_share: float = 0.0
     unique: bool = False
     max_daily_step: float | None = None
+    pattern: str | None = None
+    max_unmatched_share: float = 0.0
+    references: str | None = None
+    references_column: str | None = None
+    max_orphan_share: float = 0.0
+    ascending: bool = False
+    warn: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         where = f"columns.{self.name}"
-        for field in ("max_null_share", "max_outside_share", "max_new_share"):
+        for field in _SHARES:
             _require_share(getattr(self, field), where=f"{where}.{field}")
         _require_order(self.low, high=self.high, where=where)
         _require_positive(self, "max_daily_step", where=where)
+        _require_checks(self.warn, known=COLUMN_CHECKS, where=where)
+        if self.pattern is not None:
+            require_pattern(self.pattern, where=where)
+
+
+class RelationRule(_Rule, frozen=True, kw_only=True):
+    """What the columns of each row are to each other; rows where one has no value are left out.
+
+    `claim` is linear: `arr_delay = dep_delay + air_time - 3`, `sold_at <= shipped_at` (times in
+    seconds). It may be off by `tolerance`, and be broken by a share of rows.
+    """
+
+    name: str
+    claim: str
+    tolerance: float = 0.0
+    max_broken_share: float = 0.0
+    warn: bool = False
+
+    def __post_init__(self) -> None:
+        where = f"relations.{self.name}"
+        parse_relation(self.claim)
+        _require_share(self.max_broken_share, where=f"{where}.max_broken_share")
+        if not self.tolerance >= 0:
+            raise InvalidInput(f"{where}.tolerance = {self.tolerance}: it must not be below 0.")
+
+    @property
+    def relation(self) -> Relation:
+        """Return the claim, read."""
+        return parse_relation(self.claim)
 
 
 class LabelRule(_Rule, frozen=True, kw_only=True):
@@ -96,6 +160,7 @@ class ContractBody(_Rule, frozen=True, kw_only=True):
     table: TableRule = msgspec.field(default_factory=TableRule)
     columns: tuple[ColumnRule, ...] = ()
     label: LabelRule | None = None
+    relations: tuple[RelationRule, ...] = ()
 
     def __post_init__(self) -> None:
         names = [c.name for c in self.columns]
@@ -124,8 +189,20 @@ class ContractBody(_Rule, frozen=True, kw_only=True):
 
     @property
     def digest(self) -> str:
-        """Return the digest that names this content; 1 and 1.0 are the same bound."""
-        return digest_json(msgspec.convert(msgspec.to_builtins(self), ContractBody))
+        """Return the digest that names this content; 1 and 1.0 are the same bound.
+
+        Fields that the first contracts did not have count only when they claim something, so that
+        an old contract keeps its digest.
+        """
+        plain = msgspec.to_builtins(msgspec.convert(msgspec.to_builtins(self), ContractBody))
+        for rule, kind in (
+            (plain["table"], TableRule),
+            *((c, ColumnRule) for c in plain["columns"]),
+        ):
+            _drop_unclaimed(rule, kind)
+        if not plain["relations"]:
+            del plain["relations"]
+        return digest_json(plain)
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,6 +213,45 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     body: ContractBody
     digest: str
     created_at: int
+
+
+_SHARES = (
+    "max_null_share",
+    "max_outside_share",
+    "max_new_share",
+    "max_unmatched_share",
+    "max_orphan_share",
+)
+_LATER = frozenset(
+    {
+        "max_rows",
+        "max_rows_per_day",
+        "pattern",
+        "max_unmatched_share",
+        "references",
+        "references_column",
+        "max_orphan_share",
+        "ascending",
+        "warn",
+    }
+)
+"""Fields that came after the first contracts were kept; with `unique` of the table."""
+
+
+def _drop_unclaimed(rule: dict[str, Any], kind: type[_Rule]) -> None:
+    later = _LATER | {"unique"} if kind is TableRule else _LATER
+    for field in msgspec.structs.fields(kind):
+        value = rule.get(field.name)
+        if field.name in later and (value == field.default or value == []):
+            del rule[field.name]
+
+
+def _require_checks(named: tuple[str, ...], *, known: tuple[str, ...], where: str) -> None:
+    for name in named:
+        if name not in known:
+            close = near_misses(name, known)
+            hint = f"Did you mean {close[0]!r}?" if close else f"There is: {', '.join(known)}."
+            raise InvalidInput(f"{where}.warn: no check {name!r}.", hint=hint)
 
 
 def _require_share(value: float, *, where: str) -> None:

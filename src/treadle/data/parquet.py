@@ -12,6 +12,7 @@ from treadle.kernel.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 # Whole columns compress best; a million rows bound what a reader must hold at once.
 ROWS_PER_GROUP = 1 << 20
@@ -38,7 +39,7 @@ def encode_table(table: pa.Table) -> pa.Buffer:
     return sink.getvalue()
 
 
-def decode_table(stream: BinaryIO, *, columns: Sequence[str] | None = None) -> pa.Table:
+def decode_table(stream: BinaryIO | Path, *, columns: Sequence[str] | None = None) -> pa.Table:
     """Read a Parquet object; only some columns when they are named, in that order.
 
     Raises NotFound with near misses for a column that is not there.
@@ -50,7 +51,7 @@ def decode_table(stream: BinaryIO, *, columns: Sequence[str] | None = None) -> p
                 raise NotFound("column", name, known=known)
         wanted = None if columns is None else [known.index(name) for name in columns]
         table = file.read(columns=None if columns is None else list(columns))
-        schema = _written_schema(file)
+        schema = written_schema(file)
     if wanted is None:
         return table.cast(schema) if schema else table.replace_schema_metadata(None)
     table = table.select(list(columns or ()))
@@ -69,7 +70,7 @@ def read_foreign(raw: bytes, *, name: str) -> pa.Table:
         ) from error
 
 
-def _written_schema(file: pq.ParquetFile) -> pa.Schema | None:
+def written_schema(file: pq.ParquetFile) -> pa.Schema | None:
     # Parquet has no seconds and fewer types than Arrow: its writer keeps the true schema beside.
     kept = (file.metadata.metadata or {}).get(b"ARROW:schema")
     if kept is None:

@@ -1,0 +1,156 @@
+"""The claims that no look at single rows can judge: each is one more query, bounded by MEMORY.
+
+Unique keys and references need all values at once (DuckDB spills them), the order of rows needs
+the rows before, and daily medians the values of a day.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from treadle.data.checks.claims import Counts, shared
+from treadle.data.checks.scan import Broken
+from treadle.data.entities import MAX_EXAMPLES, CheckResult
+from treadle.kernel.clock import DAY_US, format_day
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from treadle.data.checks.scan import Rows
+    from treadle.data.contracts import ColumnRule
+
+
+def repeated(rows: Rows, names: Sequence[str], *, column: str, shown: Sequence[str]) -> CheckResult:
+    """Check that no two rows agree in these columns; rows where one has no value are left out."""
+    keys = ", ".join(f"{rows.column(n)} AS k{i}" for i, n in enumerate(names))
+    there = " AND ".join(f"k{i} IS NOT NULL" for i in range(len(names)))
+    group = ", ".join(f"k{i}" for i in range(len(names)))
+    keyed = f"SELECT row, {rows.cells(shown)} AS cells, {keys} FROM t"
+    twice = f"SELECT {group}, count(*) AS n, min(row) AS r FROM (SELECT row, {keys} FROM t) WHERE {there} GROUP BY {group}"
+    (found,) = rows.query(
+        f"SELECT coalesce(sum(n), 0)::BIGINT AS known, coalesce(sum(n - 1), 0)::BIGINT AS more "
+        f"FROM ({twice})"
+    )
+    known, more = found["known"], found["more"]
+    examples: list[dict[str, Any]] = []
+    if more:
+        # The five earliest rows that repeat belong to the five keys that begin earliest.
+        first = f"SELECT {group} FROM ({twice} HAVING n > 1) ORDER BY r LIMIT {MAX_EXAMPLES}"
+        examples = rows.query(
+            f"SELECT cells FROM ({keyed}) SEMI JOIN ({first}) USING ({group}) "
+            f"ORDER BY row LIMIT {MAX_EXAMPLES}"
+        )
+    of = "values repeat another" if column else f"rows repeat another in {', '.join(names)}"
+    return CheckResult(
+        check="unique",
+        column=column,
+        verdict="fail" if more else "pass",
+        counted=more,
+        total=known,
+        message=f"{more:,} of {known:,} {of}.",
+        examples=tuple(rows.shown(r["cells"], shown) for r in examples),
+    )
+
+
+def orphans(rows: Rows, rule: ColumnRule, *, other: Rows, shown: Sequence[str]) -> CheckResult:
+    """Check that each value is among those of a column of another table."""
+    named = rule.references_column or rule.name
+    if named not in other:
+        return CheckResult(
+            check="references",
+            column=rule.name,
+            verdict="fail",
+            counted=0,
+            total=0,
+            message=f"{rule.references} has no column {named!r}.",
+        )
+    mine, theirs = rows.column(rule.name), other.column(named)
+    if rows.kind(rule.name) != other.kind(named):
+        mine, theirs = f"CAST({mine} AS VARCHAR)", f"CAST({theirs} AS VARCHAR)"
+    known_there = f"SELECT {theirs} FROM ({other.source}) WHERE {theirs} IS NOT NULL"
+    (found,) = rows.query(
+        f"SELECT count(*) AS known, count_if(lost) AS n, "
+        f"arg_min(cells, row, {MAX_EXAMPLES}) FILTER (lost) AS rows FROM ("
+        f"SELECT row, {rows.cells(shown)} AS cells, {mine} NOT IN ({known_there}) AS lost "
+        f"FROM t WHERE {mine} IS NOT NULL)"
+    )
+    first = tuple(rows.shown(r, shown) for r in found["rows"] or ())
+    counts = Counts(found["known"], found["known"], Broken(found["n"], first))
+    return shared(
+        "references",
+        rule.name,
+        counts,
+        allowed=rule.max_orphan_share,
+        message=f"{found['n']:,} of {found['known']:,} values are not in {named} of {rule.references}",
+        tolerated="pass",
+    )
+
+
+def disorder(rows: Rows, name: str, *, shown: Sequence[str]) -> CheckResult:
+    """Check that no value is below one of an earlier row."""
+    value = rows.column(name)
+    before = "max(v) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"
+    (found,) = rows.query(
+        f"SELECT count(v) AS known, count_if(v < before) AS n, "
+        f"arg_min(cells, row, {MAX_EXAMPLES}) FILTER (v < before) AS rows FROM ("
+        f"SELECT row, cells, v, {before} AS before FROM ("
+        f"SELECT row, {rows.cells(shown)} AS cells, {value} AS v FROM t))"
+    )
+    return CheckResult(
+        check="order",
+        column=name,
+        verdict="fail" if found["n"] else "pass",
+        counted=found["n"],
+        total=found["known"],
+        message=f"{found['n']:,} of {found['known']:,} values are below one of an earlier row.",
+        examples=tuple(rows.shown(r, shown) for r in found["rows"] or ()),
+    )
+
+
+def daily_steps(
+    rows: Rows, rules: Sequence[ColumnRule], *, time: str, shown: Sequence[str]
+) -> dict[str, CheckResult]:
+    """Check how far the median of each column moves from one day to the very next."""
+    medians = ", ".join(f"median(v{i}) FILTER (isfinite(v{i})) AS m{i}" for i in range(len(rules)))
+    values = ", ".join(f"{rows.number(rule.name)} AS v{i}" for i, rule in enumerate(rules))
+    names = list(dict.fromkeys([*(rule.name for rule in rules), *shown]))
+    days = rows.query(
+        f"SELECT day, arg_min(cells, row) AS first, {medians} FROM ("
+        f"SELECT row, {rows.cells(names)} AS cells, {values}, {day_of(rows, time)} AS day FROM t"
+        ") GROUP BY day ORDER BY day NULLS FIRST"
+    )
+    return {rule.name: _step(rows, rule, f"m{i}", days, shown) for i, rule in enumerate(rules)}
+
+
+def day_of(rows: Rows, time: str) -> str:
+    """Return a row's UTC day in SQL, counted from 1970."""
+    return f"floor({rows.microseconds(time)} / {DAY_US}.0)::BIGINT"
+
+
+def _step(
+    rows: Rows, rule: ColumnRule, median: str, days: list[dict[str, Any]], shown: Sequence[str]
+) -> CheckResult:
+    step, at, before = 0.0, None, None
+    for day in days:
+        if day["day"] is None or day[median] is None:
+            continue
+        if before is not None and day["day"] - before["day"] == 1:
+            change = abs(day[median] - before[median])
+            if at is None or change > step:
+                step, at = change, day
+        before = day
+    most = float(rule.max_daily_step or 0.0)
+    broken = at is not None and step > most
+    when = f" on {format_day(at['day'] * DAY_US)}" if at is not None else ""
+    return CheckResult(
+        check="daily_step",
+        column=rule.name,
+        verdict="fail" if broken else "pass",
+        counted=int(broken),
+        total=len(days),
+        message=f"The largest change of the median from day to day is {step:.4g}{when}; "
+        f"{most:g} is allowed.",
+        examples=(rows.shown(at["first"], (rule.name, *shown)),)
+        if at is not None and broken
+        else (),
+    )

@@ -1,0 +1,288 @@
+"""One DuckDB query that looks at every row once and says which claims it breaks.
+
+Each claim is a condition on a row and a bit of the row's mask. Rows are grouped by their masks: the
+groups' sizes are the counts, and the five earliest rows of a group come with it, so that nothing is
+read twice. Sound data has few masks. Where so many differ that the groups outgrow the memory, each
+claim is counted for itself, which takes longer and no more memory.
+"""
+
+from __future__ import annotations
+
+import heapq
+import tempfile
+import uuid
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import parquet as pq
+
+from treadle.data.column_types import as_shown, kind_of, plain
+from treadle.data.entities import MAX_EXAMPLES
+from treadle.data.parquet import decode_table, written_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from treadle.data.contracts import ColumnType
+
+MEMORY = "1GB"
+"""What DuckDB may hold of a table; the rest waits in temporary files."""
+_BITS = 60
+
+
+class Condition(NamedTuple):
+    """What rows break: an SQL condition over the columns, and what is shown of such a row."""
+
+    sql: str
+    shown: tuple[str, ...] = ()
+
+
+class Broken(NamedTuple):
+    """How many rows break a condition, and the first of them."""
+
+    count: int
+    rows: tuple[dict[str, Any], ...]
+
+
+class Scanned(NamedTuple):
+    """What a scan found: rows, what breaks each condition, and each figure asked for."""
+
+    rows: int
+    broken: tuple[Broken, ...]
+    figures: tuple[Any, ...]
+
+
+class Figure(NamedTuple):
+    """A number over all rows: `sum`, `min` or `max` of an SQL expression."""
+
+    verb: str
+    sql: str
+
+
+class Rows:
+    """A table that DuckDB reads: a Parquet file out of core, or an Arrow table where it is.
+
+    Columns are asked for by name and stand in SQL as `c0`, `c1`, …; `row` counts from 0.
+    """
+
+    def __init__(
+        self, table: pa.Table | Path, *, connection: duckdb.DuckDBPyConnection, name: str
+    ) -> None:
+        self._table = table
+        self._connection = connection
+        if isinstance(table, pa.Table):
+            connection.register(name, _readable(table))
+        else:
+            name = f"read_parquet({_quoted(str(table))}, file_row_number = true)"
+        self.schema = _plain_schema(table)
+        self._places = {name: f"c{i}" for i, name in enumerate(self.schema.names)}
+        self.source = f"SELECT * FROM {name} AS s({', '.join([*self._places.values(), 'row'])})"
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._places
+
+    def kind(self, name: str) -> ColumnType:
+        """Return the kind of a column."""
+        return kind_of(self.schema.field(name).type)
+
+    def column(self, name: str) -> str:
+        """Return a column in SQL; NaN is no value."""
+        place = self._places[name]
+        if pa.types.is_floating(self.schema.field(name).type):
+            return f"nullif({place}, 'NaN'::DOUBLE)"
+        return place
+
+    def number(self, name: str) -> str:
+        """Return a column as a double; a time counts in seconds."""
+        if self.kind(name) in {"timestamp", "date"}:
+            return f"({self.microseconds(name)} / 1e6)"
+        return f"nullif(CAST({self._places[name]} AS DOUBLE), 'NaN'::DOUBLE)"
+
+    def microseconds(self, name: str) -> str:
+        """Return a time as µs UTC; one without a zone counts as UTC."""
+        type_, place = self.schema.field(name).type, self._places[name]
+        zoned = pa.types.is_timestamp(type_) and type_.tz is not None
+        return f"epoch_us({place})" if zoned else f"epoch_us(CAST({place} AS TIMESTAMP))"
+
+    def query(self, sql: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """Ask the table, which the SQL calls `t`."""
+        text = f"WITH t AS NOT MATERIALIZED ({self.source}) {sql}"
+        found: list[dict[str, Any]] = (
+            self._connection.sql(text, params=list(values)).to_arrow_table().to_pylist()
+        )
+        return found
+
+    def arrow(self, *names: str) -> pa.Table:
+        """Return some columns as they are, in the order of their rows."""
+        if isinstance(self._table, pa.Table):
+            return self._table.select([self.schema.get_field_index(n) for n in names])
+        return decode_table(self._table, columns=names)
+
+    def cells(self, names: Sequence[str]) -> str:
+        """Return a row's number and some of its columns as one value in SQL."""
+        parts = [
+            "r := row",
+            *(f"{self._places[n]} := {self._cell(n)}" for n in dict.fromkeys(names)),
+        ]
+        return f"struct_pack({', '.join(parts)})"
+
+    def shown(self, cells: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+        """Return what `cells` brought as an example."""
+        return {
+            "row": cells["r"],
+            **{n: as_shown(cells[self._places[n]]) for n in dict.fromkeys(names)},
+        }
+
+    def _cell(self, name: str) -> str:
+        type_, place = self.schema.field(name).type, self._places[name]
+        if pa.types.is_timestamp(type_) and type_.tz is None:
+            return f"CAST({place} AS TIMESTAMP)"  # Python has no nanoseconds
+        simple = kind_of(type_) in {"integer", "number", "boolean", "text", "timestamp", "date"}
+        return place if simple or _is_binary(type_) else f"CAST({place} AS VARCHAR)"
+
+
+@contextmanager
+def rows_of(
+    table: pa.Table | Path, *, others: Mapping[str, pa.Table | Path]
+) -> Iterator[tuple[Rows, dict[str, Rows]]]:
+    """Open a table, and others beside it, for one thread."""
+    spill = Path(tempfile.gettempdir()) / f"treadle-scan-{uuid.uuid4().hex}"
+    config = {"memory_limit": MEMORY, "temp_directory": str(spill)}
+    config["autoinstall_known_extensions"] = "false"
+    with duckdb.connect(":memory:", config=config) as connection:  # type: ignore[arg-type]
+        connection.execute("SET TimeZone = 'UTC'")
+        rows = Rows(table, connection=connection, name="table0")
+        named = enumerate(others.items(), start=1)
+        yield (
+            rows,
+            {
+                ref: Rows(other, connection=connection, name=f"table{place}")
+                for place, (ref, other) in named
+            },
+        )
+
+
+def scan(
+    rows: Rows, conditions: Sequence[Condition], *, figures: Sequence[Figure], values: Sequence[Any]
+) -> Scanned:
+    """Look at every row once."""
+    names = [n for c in conditions for n in c.shown]
+    try:
+        groups = rows.query(_by_mask(rows.cells(names), conditions, figures), values)
+    except duckdb.OutOfMemoryException:
+        return _one_by_one(rows, conditions, figures=figures, values=values)
+    return Scanned(
+        rows=sum(g["n"] for g in groups),
+        broken=tuple(_broken(rows, c, place, groups) for place, c in enumerate(conditions)),
+        figures=tuple(_together(f, [g[f"f{i}"] for g in groups]) for i, f in enumerate(figures)),
+    )
+
+
+def _by_mask(cells: str, conditions: Sequence[Condition], figures: Sequence[Figure]) -> str:
+    words = range((len(conditions) + _BITS - 1) // _BITS or 1)
+    masks = [_mask(conditions[w * _BITS : (w + 1) * _BITS]) for w in words]
+    keys = ", ".join(f"m{w}" for w in words)
+    unbroken = " AND ".join(f"m{w} = 0" for w in words)
+    asked = "".join(f", {f.verb}(x{i}) AS f{i}" for i, f in enumerate(figures))
+    given = "".join(f", {f.sql} AS x{i}" for i, f in enumerate(figures))
+    return (
+        f"SELECT {keys}, count(*) AS n, "
+        f"arg_min(cells, row, {MAX_EXAMPLES}) FILTER (NOT ({unbroken})) AS rows{asked} "
+        f"FROM (SELECT row, {cells} AS cells{given}, "
+        f"{', '.join(f'{mask} AS m{w}' for w, mask in enumerate(masks))} FROM t) GROUP BY {keys}"
+    )
+
+
+def _mask(conditions: Sequence[Condition]) -> str:
+    bits = [
+        f"(CASE WHEN {c.sql} THEN {1 << i} ELSE 0 END)::BIGINT" for i, c in enumerate(conditions)
+    ]
+    return " + ".join(bits) or "0::BIGINT"
+
+
+def _broken(rows: Rows, condition: Condition, place: int, groups: list[dict[str, Any]]) -> Broken:
+    word, bit = f"m{place // _BITS}", 1 << place % _BITS
+    hit = [g for g in groups if g[word] & bit]
+    first = heapq.nsmallest(MAX_EXAMPLES, (r for g in hit for r in g["rows"]), key=lambda r: r["r"])
+    return Broken(sum(g["n"] for g in hit), tuple(rows.shown(r, condition.shown) for r in first))
+
+
+def _together(figure: Figure, parts: list[Any]) -> Any:
+    known = [p for p in parts if p is not None]
+    if figure.verb == "sum":
+        return sum(known)
+    return None if not known else min(known) if figure.verb == "min" else max(known)
+
+
+def _one_by_one(
+    rows: Rows, conditions: Sequence[Condition], *, figures: Sequence[Figure], values: Sequence[Any]
+) -> Scanned:
+    asked = [f"{f.verb}({f.sql}) AS f{i}" for i, f in enumerate(figures)]
+    for i, c in enumerate(conditions):
+        asked += [
+            f"count_if({c.sql}) AS n{i}",
+            f"arg_min({rows.cells(c.shown)}, row, {MAX_EXAMPLES}) FILTER ({c.sql}) AS rows{i}",
+        ]
+    (found,) = rows.query(f"SELECT count(*) AS n, {', '.join(asked)} FROM t", values)
+    return Scanned(
+        rows=found["n"],
+        broken=tuple(
+            Broken(found[f"n{i}"], tuple(rows.shown(r, c.shown) for r in found[f"rows{i}"] or ()))
+            for i, c in enumerate(conditions)
+        ),
+        figures=tuple(_together(f, [found[f"f{i}"]]) for i, f in enumerate(figures)),
+    )
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _plain_schema(table: pa.Table | Path) -> pa.Schema:
+    """Return the schema without dictionaries: a Parquet file's as it was written."""
+    if isinstance(table, pa.Table):
+        schema = table.schema
+    else:
+        with pq.ParquetFile(table) as file:
+            schema = written_schema(file) or file.schema_arrow
+    types = [f.type.value_type if pa.types.is_dictionary(f.type) else f.type for f in schema]
+    return pa.schema(list(zip(schema.names, types, strict=True)))
+
+
+def _readable(table: pa.Table) -> pa.Table:
+    """Return a table with columns that DuckDB takes, named by place, and their rows' numbers."""
+    columns = [_taken(plain(column)) for column in table.columns]
+    number = pa.array(np.arange(table.num_rows, dtype=np.int64))
+    return pa.table([*columns, number], names=[*(f"c{i}" for i in range(len(columns))), "row"])
+
+
+def _taken(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    type_ = column.type
+    if pa.types.is_date64(type_):
+        return pc.cast(column, pa.date32())
+    if pa.types.is_float16(type_):
+        return pc.cast(column, pa.float32())
+    if pa.types.is_decimal256(type_):
+        return pc.cast(column, pa.float64())
+    if _is_binary(type_):
+        return pc.cast(column, pa.binary())
+    if kind_of(type_) in {"time", "duration", "other"}:
+        # Only that there is a value matters here, and how it is shown.
+        try:
+            return pc.cast(column, pa.string())
+        except pa.ArrowNotImplementedError:
+            return pc.if_else(pc.is_null(column), None, str(type_))
+    return column
+
+
+def _is_binary(type_: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_binary(type_)
+        or pa.types.is_large_binary(type_)
+        or pa.types.is_fixed_size_binary(type_)
+    )
