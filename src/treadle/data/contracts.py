@@ -29,6 +29,8 @@ COLUMN_CHECKS = (
     "unique",
     "references",
     "order",
+    "zeros",
+    "constant_days",
     "daily_step",
 )
 
@@ -41,7 +43,7 @@ class TableRule(_Rule, frozen=True, kw_only=True):
     """What is expected of the table as a whole.
 
     Rows per day and `max_age_hours` (age of the newest row) need a column with role `time`. Each of
-    `unique` is a set of columns that together name a row.
+    `unique` is a set of columns that together name a row; a share of rows may repeat another.
     """
 
     min_rows: int = 0
@@ -50,10 +52,12 @@ class TableRule(_Rule, frozen=True, kw_only=True):
     max_rows: int | None = None
     max_rows_per_day: float | None = None
     unique: tuple[tuple[str, ...], ...] = ()
+    max_repeated_share: float = 0.0
     warn: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _require_positive(self, "min_rows_per_day", "max_age_hours", "max_rows", "max_rows_per_day")
+        _require_share(self.max_repeated_share, where="table.max_repeated_share")
         _require_order(self.min_rows, high=self.max_rows, where="table.rows")
         _require_order(
             self.min_rows_per_day, high=self.max_rows_per_day, where="table.rows_per_day"
@@ -69,7 +73,9 @@ class ColumnRule(_Rule, frozen=True, kw_only=True):
     `max_daily_step` bounds the change of the median from one day to the next, in the column's unit.
     `pattern` is matched by the whole text (`patterns` says what it may hold). `references` is a
     dataset (`planes`, `planes@2`) among whose `references_column` (the same name when left out)
-    each value must be. `ascending`: no value is below one of an earlier row.
+    each value must be. `ascending`: no value is below one of an earlier row. `max_zero_share` sees
+    missing values written as 0, `max_constant_days` (the share of days on which all values are
+    equal) a sensor that is stuck; one day is always let through.
     """
 
     name: str
@@ -89,6 +95,8 @@ class ColumnRule(_Rule, frozen=True, kw_only=True):
     references_column: str | None = None
     max_orphan_share: float = 0.0
     ascending: bool = False
+    max_zero_share: float = 1.0
+    max_constant_days: float = 1.0
     warn: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -183,6 +191,11 @@ class ContractBody(_Rule, frozen=True, kw_only=True):
         return tuple(c.name for c in self.columns if c.role == role)
 
     @property
+    def references(self) -> tuple[str, ...]:
+        """Return the other datasets that columns refer to."""
+        return tuple(dict.fromkeys(c.references for c in self.columns if c.references))
+
+    @property
     def time(self) -> str | None:
         """Return the column by which days are counted, if there is one."""
         return next(iter(self.with_role("time")), None)
@@ -221,28 +234,33 @@ _SHARES = (
     "max_new_share",
     "max_unmatched_share",
     "max_orphan_share",
+    "max_zero_share",
+    "max_constant_days",
 )
 _LATER = frozenset(
     {
         "max_rows",
         "max_rows_per_day",
+        "max_repeated_share",
         "pattern",
         "max_unmatched_share",
         "references",
         "references_column",
         "max_orphan_share",
         "ascending",
+        "max_zero_share",
+        "max_constant_days",
         "warn",
     }
 )
 """Fields that came after the first contracts were kept; with `unique` of the table."""
 
 
-def _drop_unclaimed(rule: dict[str, Any], kind: type[_Rule]) -> None:
+def _drop_unclaimed(rule: dict[str, Any], kind: Any) -> None:
     later = _LATER | {"unique"} if kind is TableRule else _LATER
     for field in msgspec.structs.fields(kind):
         value = rule.get(field.name)
-        if field.name in later and (value == field.default or value == []):
+        if field.name in later and (value == field.default or value in ([], ())):
             del rule[field.name]
 
 

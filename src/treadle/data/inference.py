@@ -12,14 +12,22 @@ one bad day, so the worst day of the reference sets what a share may be, not the
   always.
 - categories (text with at most 200 values): new ones may make up 5 %, or ten times the share of
   values the reference saw once (Good-Turing's estimate of the unseen).
-- unique: an id that was unique.
+- zeros: as for nulls, of the rows with a value; 0.5 % where the reference had none.
+- pattern (other texts): the kinds of character seen (A-Z, a-z, 0-9, the rest one by one), from half
+  the shortest length to twice the longest; 1 % may be otherwise.
+- unique: an id that was unique. For a table with a time, a key that `pairs` finds: 1 % of rows may
+  repeat it, since a key of the reference may be one by chance.
+- relations: the orders and identities that `pairs` finds.
+- constant days: twice Laplace's estimate, where all values were equal on none of 30 days or more.
 - daily step (measured levels: numbers with decimals whose daily median persists, lag-1 correlation
   ≥ 0.5 over 30 days or more): 1.4 times the largest change from one day to the next.
-- rows: half the 5 % quantile of rows a day; without a time half of the reference's rows.
+- rows: half the 5 % quantile of rows a day to twice the 95 % quantile; without a time half of the
+  reference's rows.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +38,7 @@ from treadle.analysis.profiles import TableProfile, median_by
 from treadle.data.column_types import NO_DAY, days_of, kind_of, null_mask, plain
 from treadle.data.contracts import ColumnRule, ColumnType, ContractBody, Role, TableRule
 from treadle.data.labels import FEWEST_DAYS, learn_label
+from treadle.data.pairs import learn_key, learn_relations
 from treadle.data.rounding import downward, upward
 from treadle.kernel.errors import InvalidInput, NotFound, near_misses
 
@@ -42,6 +51,7 @@ if TYPE_CHECKING:
     from treadle.data.labels import Days
 
 LEAST_NULL_SHARE = 0.02
+LEAST_UNSEEN_SHARE = 0.005
 RANGE_SPANS = 2.0
 LEAST_OUTSIDE_SHARE = 0.01
 MOST_CATEGORIES = 200
@@ -54,6 +64,13 @@ STEP_FEWEST_VALUES = 20
 CALENDAR_CORRELATION = 0.8
 FEWEST_ROWS_A_DAY = 30
 """A share of fewer rows than this is no share of a day."""
+LONGEST_SHAPE = 100
+SHAPED_TEXTS = 100_000
+MOST_OTHER_CHARACTERS = 12
+FEWEST_KEYED, MOST_KEYED = 1_000, 2_000_000
+"""Fewer rows name themselves by chance; of more the search would take minutes."""
+_CLASSES = ("[A-Z]", "[a-z]", "[0-9]")
+_SPECIAL = frozenset("[]^\\|&~")
 ROLES: tuple[Role, ...] = ("id", "time", "target", "sensitive", "known_after")
 _DATED: tuple[ColumnType, ...] = ("timestamp", "date")
 _NUMERIC: tuple[ColumnType, ...] = ("integer", "number")
@@ -83,9 +100,15 @@ def infer_body(
         for name in table.column_names
     )
     target = next((name for name, role in given.items() if role == "target"), None)
+    ordered = table if days is None else table.take(pa.array(np.argsort(days, kind="stable")))
+    numbers = [c.name for c in rules if c.type in _NUMERIC and c.role != "id"]
     return ContractBody(
-        table=_table_rule(table.num_rows, days=days),
+        table=_table_rule(table.num_rows, days=days, key=_key(table, rules, time=time)),
         columns=rules,
+        relations=learn_relations(
+            {n: as_numbers(ordered.column(n)) for n in numbers},
+            levels={c.name for c in rules if _is_level(table.column(c.name), rule=c, days=days)},
+        ),
         label=None
         if target is None
         else learn_label(table.column(target), column=target, days=days, above=above),
@@ -156,7 +179,7 @@ def _column_rule(
     if kind in _NUMERIC and role != "id":
         claims = _number_claims(column, profile=profile, role=role, days=days)
     if kind == "text" and role != "id":
-        claims = _text_claims(column, profile=profile)
+        claims = _text_claims(column, profile=profile) or _shape(column)
     known = profile.rows - profile.nulls
     return ColumnRule(
         name=profile.name,
@@ -204,6 +227,13 @@ def _number_claims(
             share = _worst_share(outside, days=None if days is None else days[known])
             share = max(LEAST_OUTSIDE_SHARE, share)
             claims = {"low": low, "high": high, "max_outside_share": share}
+    known = ~null_mask(column)
+    if known.any():
+        zeros = as_numbers(column)[known] == 0.0
+        share = _worst_share(zeros, days=None if days is None else days[known])
+        least = LEAST_NULL_SHARE if zeros.any() else LEAST_UNSEEN_SHARE
+        claims["max_zero_share"] = max(least, share)
+    claims |= _standing_still(column, days=days)
     is_level = kind_of(column.type) == "number" and (profile.distinct or 0) >= STEP_FEWEST_VALUES
     is_level = is_level and len(medians) >= STEP_FEWEST_DAYS
     if role in {"", "sensitive"} and is_level and days is not None:
@@ -226,6 +256,61 @@ def _range(profile: ColumnProfile) -> tuple[float | None, float | None]:
         0.0 if outer[0] == 0.0 else downward(low - room),
         0.0 if outer[1] == 0.0 else upward(high + room),
     )
+
+
+def _standing_still(column: pa.ChunkedArray, *, days: Days | None) -> dict[str, Any]:
+    if days is None:
+        return {}
+    values = as_numbers(column)
+    known = np.isfinite(values) & (days > NO_DAY)
+    place = np.unique(days[known], return_inverse=True)[1]
+    counts = np.bincount(place)
+    low, high = np.full(len(counts), np.inf), np.full(len(counts), -np.inf)
+    np.minimum.at(low, place, values[known])
+    np.maximum.at(high, place, values[known])
+    enough = counts >= FEWEST_ROWS_A_DAY
+    if enough.sum() < STEP_FEWEST_DAYS:
+        return {}
+    if (low == high)[enough].any():
+        return {}
+    return {"max_constant_days": upward(2.0 / (int(enough.sum()) + 2))}
+
+
+def _shape(column: pa.ChunkedArray) -> dict[str, Any]:
+    """Learn of which characters texts consist, and how many."""
+    texts = pc.unique(pc.drop_null(column))
+    lengths = np.asarray(pc.utf8_length(texts).to_numpy(zero_copy_only=False))
+    if len(texts) < MOST_CATEGORIES or int(lengths.max()) > LONGEST_SHAPE:
+        return {}
+    seen = set("".join(texts.slice(0, SHAPED_TEXTS).to_pylist()))
+    rest = {c for c in seen if not any(re.match(known, c) for known in _CLASSES)}
+    if len(rest) > MOST_OTHER_CHARACTERS or any(not c.isprintable() or c in _SPECIAL for c in rest):
+        return {}
+    classes = [known[1:-1] for known in _CLASSES if any(re.match(known, c) for c in seen)]
+    others = "".join(f"\\{c}" if c in "./-$" else c for c in sorted(rest))
+    pattern = f"[{''.join(classes)}{others}]{{{int(lengths.min()) // 2},{2 * int(lengths.max())}}}"
+    return {"pattern": pattern, "max_unmatched_share": LEAST_OUTSIDE_SHARE}
+
+
+def _is_level(column: pa.ChunkedArray, *, rule: ColumnRule, days: Days | None) -> bool:
+    if rule.type != "number":
+        return False
+    medians, _ = _daily_medians(plain(column), days=days)
+    return _correlate(medians[:-1], medians[1:], at_least=STEP_PERSISTENCE)
+
+
+def _key(table: pa.Table, rules: tuple[ColumnRule, ...], *, time: str | None) -> tuple[str, ...]:
+    if time is None or not FEWEST_KEYED <= table.num_rows <= MOST_KEYED:
+        return ()
+    kinds = ("text", "integer", "timestamp", "date")
+    named = [c.name for c in rules if c.type in kinds and c.role in {"", "id", "time", "sensitive"}]
+    columns = {n: plain(table.column(n)) for n in (time, *named)}
+    codes = {
+        n: np.asarray(c.combine_chunks().dictionary_encode().indices, dtype=np.int64)
+        for n, c in columns.items()
+        if not null_mask(c).any()
+    }
+    return learn_key(codes) if time in codes else ()
 
 
 def _text_claims(column: pa.ChunkedArray, *, profile: ColumnProfile) -> dict[str, Any]:
@@ -257,11 +342,17 @@ def _correlate(first: NDArray[np.float64], second: NDArray[Any], *, at_least: fl
     return bool(abs(np.corrcoef(first, second)[0, 1]) >= at_least)
 
 
-def _table_rule(rows: int, *, days: Days | None) -> TableRule:
+def _table_rule(rows: int, *, days: Days | None, key: tuple[str, ...]) -> TableRule:
     dated = np.empty(0) if days is None else days[days > NO_DAY]
     if not len(dated):
         return TableRule(min_rows=rows // 2)
     counts = np.unique(dated, return_counts=True)[1]
     spanned = len(dated) / (dated.max() - dated.min() + 1)
     typical = min(float(np.quantile(counts, 0.05)), float(spanned))
-    return TableRule(min_rows=1, min_rows_per_day=downward(typical / 2.0))
+    return TableRule(
+        min_rows=1,
+        min_rows_per_day=downward(typical / 2.0),
+        max_rows_per_day=upward(max(1.0, 2.0 * float(np.quantile(counts, 0.95)))),
+        unique=(key,) if key else (),
+        max_repeated_share=LEAST_OUTSIDE_SHARE if key else 0.0,
+    )

@@ -1,7 +1,7 @@
-"""Patterns a text must match as a whole: those that RE2 and Python read alike, and both in no time.
+r"""Patterns a text matches as a whole: those that RE2 and Python read alike, both in no time.
 
 A scan matches by RE2, a row in serving by Python. So what the two read differently is refused
-(lookarounds, back-references, \\s, \\b, ^ and $ within), and what can take Python for ever is too
+(lookarounds, back-references, \s, \b, ^ and $ within), and what can take Python for ever is too
 (a repetition without end inside another, or more than three of them).
 """
 

@@ -1,4 +1,4 @@
-"""What one row's columns claim of each other: `arr_delay = dep_delay + air_time - 3`, `low <= high`.
+"""What a row's columns claim of each other: `arr_delay = dep_delay + air_time - 3`, `low <= high`.
 
 Linear, on purpose: it can be read, learned from data, and means the same to a scan, to a frame and
 to a single row. Columns are bare names or `"quoted ones"`; a time counts in seconds.

@@ -126,7 +126,7 @@ def _number(rule: ColumnRule) -> Judge:
         elif kind is int:
             if not -_LARGEST_INTEGER <= value < _LARGEST_INTEGER:
                 return "type"
-            value = float(value)  # noqa: PLW2901 - as the scan compares it
+            value = float(value)  # as the scan compares it
         else:
             return "nulls" if value is None else "type"
         return "" if low <= value <= high else "range"

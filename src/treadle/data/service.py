@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from treadle.analysis.profiles import TableProfile, profile_table
 from treadle.data import store as sql
-from treadle.data.checks import check_table
 from treadle.data.contracts import Contract, ContractBody, Role
 from treadle.data.entities import (
     Column,
@@ -34,6 +33,7 @@ from treadle.data.parquet import decode_table, encode_table
 from treadle.data.refs import find_version
 from treadle.data.sources import Loaded, Source, files_among, load_source
 from treadle.data.trees.service import Trees
+from treadle.data.validation import check_version
 from treadle.data.versions import add_version, require_name
 from treadle.kernel.actors import current_actor
 from treadle.kernel.digests import canonical_json, digest_json
@@ -200,7 +200,8 @@ class Data(Trees):
         with self._store.read() as tx:
             version, now = find_version(tx, ref), tx.at
             contract = contract or _require_contract(tx, version.dataset)
-        checks = check_table(self.table(version.ref), contract.body, now=now)
+            others = {ref: find_version(tx, ref) for ref in contract.body.references}
+        checks = check_version(self._objects, version, contract.body, others=others, now=now)
         with self._store.write() as tx:
             validation = Validation(
                 id=new_id(),

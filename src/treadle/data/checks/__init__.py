@@ -9,11 +9,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
-from treadle.data.checks.beyond import daily_steps, day_of, disorder, orphans, repeated
+from treadle.data.checks.beyond import by_day, day_of, disorder, orphans, repeated
 from treadle.data.checks.claims import Compiled, softened
-from treadle.data.checks.scan import Figure, Rows, rows_of, scan
+from treadle.data.checks.scan import Figure, Rows, rows_of, scan_rows
 from treadle.data.column_types import days_of
 from treadle.data.entities import MAX_EXAMPLES, CheckResult
 from treadle.data.labels import check_labels
@@ -23,6 +21,8 @@ from treadle.kernel.errors import near_misses
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    import pyarrow as pa
 
     from treadle.data.contracts import ColumnRule, ContractBody, TableRule
 
@@ -59,7 +59,9 @@ class _Checking:
     def results(self, *, now: int | None) -> Iterator[CheckResult]:
         figures = [*self._compiled.figures, *self._time_figures()]
         compiled = self._compiled
-        scanned = scan(self._rows, compiled.conditions, figures=figures, values=compiled.values)
+        scanned = scan_rows(
+            self._rows, compiled.conditions, figures=figures, values=compiled.values
+        )
         of_time = scanned.figures[len(compiled.figures) :]
         for found in self._of_table(scanned.rows, of_time, now=now):
             yield softened(found, warn=self._body.table.warn)
@@ -93,15 +95,23 @@ class _Checking:
         yield _presence(list(self._rows.schema.names), self._body)
         for names in rule.unique:
             if all(n in self._rows for n in names):
-                yield repeated(self._rows, names, column="", shown=self._compiled.shown(*names))
+                yield repeated(
+                    self._rows,
+                    names,
+                    column="",
+                    shown=self._compiled.shown(*names),
+                    allowed=rule.max_repeated_share,
+                )
 
-    def _steps(self, rules: list[ColumnRule]) -> dict[str, CheckResult]:
-        stepping = [rule for rule in rules if rule.max_daily_step is not None]
+    def _steps(self, rules: list[ColumnRule]) -> dict[str, list[CheckResult]]:
+        stepping = [rule for rule in rules if _is_judged_by_day(rule)]
         if self._time is None or not stepping:
             return {}
-        return daily_steps(self._rows, stepping, time=self._time, shown=self._compiled.shown())
+        return by_day(self._rows, stepping, time=self._time, shown=self._compiled.shown())
 
-    def _beyond(self, rule: ColumnRule, steps: Mapping[str, CheckResult]) -> Iterator[CheckResult]:
+    def _beyond(
+        self, rule: ColumnRule, steps: Mapping[str, list[CheckResult]]
+    ) -> Iterator[CheckResult]:
         shown = self._compiled.shown(rule.name)
         if rule.unique:
             yield repeated(self._rows, [rule.name], column=rule.name, shown=shown)
@@ -110,8 +120,7 @@ class _Checking:
             yield orphans(self._rows, rule, other=other, shown=shown)
         if rule.ascending:
             yield disorder(self._rows, rule.name, shown=shown)
-        if rule.name in steps:
-            yield steps[rule.name]
+        yield from steps.get(rule.name, ())
 
     def _labels(self) -> tuple[CheckResult, ...]:
         label = self._body.label
@@ -120,6 +129,11 @@ class _Checking:
         found = self._rows.arrow(label.column, *([self._time] if self._time else []))
         days = days_of(found.column(1)) if self._time else None
         return check_labels(found.column(0), rule=label, days=days)
+
+
+def _is_judged_by_day(rule: ColumnRule) -> bool:
+    numeric = rule.type in {"integer", "number"}
+    return numeric and (rule.max_daily_step is not None or rule.max_constant_days < 1.0)
 
 
 def _rows(rows: int, *, rule: TableRule) -> CheckResult:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from treadle.data.checks.claims import Counts, shared
 from treadle.data.checks.scan import Broken
 from treadle.data.entities import MAX_EXAMPLES, CheckResult
+from treadle.data.labels import FEWEST_LABELS as FEWEST_VALUES
 from treadle.kernel.clock import DAY_US, format_day
 
 if TYPE_CHECKING:
@@ -20,13 +21,18 @@ if TYPE_CHECKING:
     from treadle.data.contracts import ColumnRule
 
 
-def repeated(rows: Rows, names: Sequence[str], *, column: str, shown: Sequence[str]) -> CheckResult:
+def repeated(
+    rows: Rows, names: Sequence[str], *, column: str, shown: Sequence[str], allowed: float = 0.0
+) -> CheckResult:
     """Check that no two rows agree in these columns; rows where one has no value are left out."""
     keys = ", ".join(f"{rows.column(n)} AS k{i}" for i, n in enumerate(names))
     there = " AND ".join(f"k{i} IS NOT NULL" for i in range(len(names)))
     group = ", ".join(f"k{i}" for i in range(len(names)))
     keyed = f"SELECT row, {rows.cells(shown)} AS cells, {keys} FROM t"
-    twice = f"SELECT {group}, count(*) AS n, min(row) AS r FROM (SELECT row, {keys} FROM t) WHERE {there} GROUP BY {group}"
+    twice = (
+        f"SELECT {group}, count(*) AS n, min(row) AS r FROM (SELECT row, {keys} FROM t) "
+        f"WHERE {there} GROUP BY {group}"
+    )
     (found,) = rows.query(
         f"SELECT coalesce(sum(n), 0)::BIGINT AS known, coalesce(sum(n - 1), 0)::BIGINT AS more "
         f"FROM ({twice})"
@@ -44,10 +50,10 @@ def repeated(rows: Rows, names: Sequence[str], *, column: str, shown: Sequence[s
     return CheckResult(
         check="unique",
         column=column,
-        verdict="fail" if more else "pass",
+        verdict="fail" if more > allowed * known else "pass",
         counted=more,
         total=known,
-        message=f"{more:,} of {known:,} {of}.",
+        message=f"{more:,} of {known:,} {of}{f' ({allowed:.2%} are allowed)' if allowed else ''}.",
         examples=tuple(rows.shown(r["cells"], shown) for r in examples),
     )
 
@@ -69,7 +75,7 @@ def orphans(rows: Rows, rule: ColumnRule, *, other: Rows, shown: Sequence[str]) 
         mine, theirs = f"CAST({mine} AS VARCHAR)", f"CAST({theirs} AS VARCHAR)"
     known_there = f"SELECT {theirs} FROM ({other.source}) WHERE {theirs} IS NOT NULL"
     (found,) = rows.query(
-        f"SELECT count(*) AS known, count_if(lost) AS n, "
+        f"SELECT count(*) AS known, count(*) FILTER (lost) AS n, "
         f"arg_min(cells, row, {MAX_EXAMPLES}) FILTER (lost) AS rows FROM ("
         f"SELECT row, {rows.cells(shown)} AS cells, {mine} NOT IN ({known_there}) AS lost "
         f"FROM t WHERE {mine} IS NOT NULL)"
@@ -81,7 +87,8 @@ def orphans(rows: Rows, rule: ColumnRule, *, other: Rows, shown: Sequence[str]) 
         rule.name,
         counts,
         allowed=rule.max_orphan_share,
-        message=f"{found['n']:,} of {found['known']:,} values are not in {named} of {rule.references}",
+        message=f"{found['n']:,} of {found['known']:,} values "
+        f"are not in {named} of {rule.references}",
         tolerated="pass",
     )
 
@@ -91,7 +98,7 @@ def disorder(rows: Rows, name: str, *, shown: Sequence[str]) -> CheckResult:
     value = rows.column(name)
     before = "max(v) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"
     (found,) = rows.query(
-        f"SELECT count(v) AS known, count_if(v < before) AS n, "
+        f"SELECT count(v) AS known, count(*) FILTER (v < before) AS n, "
         f"arg_min(cells, row, {MAX_EXAMPLES}) FILTER (v < before) AS rows FROM ("
         f"SELECT row, cells, v, {before} AS before FROM ("
         f"SELECT row, {rows.cells(shown)} AS cells, {value} AS v FROM t))"
@@ -107,19 +114,50 @@ def disorder(rows: Rows, name: str, *, shown: Sequence[str]) -> CheckResult:
     )
 
 
-def daily_steps(
+def by_day(
     rows: Rows, rules: Sequence[ColumnRule], *, time: str, shown: Sequence[str]
-) -> dict[str, CheckResult]:
-    """Check how far the median of each column moves from one day to the very next."""
-    medians = ", ".join(f"median(v{i}) FILTER (isfinite(v{i})) AS m{i}" for i in range(len(rules)))
-    values = ", ".join(f"{rows.number(rule.name)} AS v{i}" for i, rule in enumerate(rules))
+) -> dict[str, list[CheckResult]]:
+    """Check how far each median moves from a day to the very next, and whether days stand still."""
+    values = [rows.number(rule.name) for rule in rules]
+    given = ", ".join(f"{value} AS v{i}" for i, value in enumerate(values))
     names = list(dict.fromkeys([*(rule.name for rule in rules), *shown]))
+    asked = ", ".join(
+        f"median(v{i}) FILTER (isfinite(v{i})) AS m{i}, count(v{i}) AS n{i}, "
+        f"min(v{i}) AS low{i}, max(v{i}) AS high{i}"
+        for i in range(len(rules))
+    )
     days = rows.query(
-        f"SELECT day, arg_min(cells, row) AS first, {medians} FROM ("
-        f"SELECT row, {rows.cells(names)} AS cells, {values}, {day_of(rows, time)} AS day FROM t"
+        f"SELECT day, arg_min(cells, row) AS first, {asked} FROM ("
+        f"SELECT row, {rows.cells(names)} AS cells, {given}, {day_of(rows, time)} AS day FROM t"
         ") GROUP BY day ORDER BY day NULLS FIRST"
     )
-    return {rule.name: _step(rows, rule, f"m{i}", days, shown) for i, rule in enumerate(rules)}
+    found: dict[str, list[CheckResult]] = {}
+    for i, rule in enumerate(rules):
+        results = found.setdefault(rule.name, [])
+        if rule.max_constant_days < 1.0:
+            results.append(_constant_days(rule, i, days))
+        if rule.max_daily_step is not None:
+            results.append(_step(rows, rule, f"m{i}", days, shown))
+    return found
+
+
+def _constant_days(rule: ColumnRule, place: int, days: list[dict[str, Any]]) -> CheckResult:
+    enough = [d for d in days if d["day"] is not None and d[f"n{place}"] >= FEWEST_VALUES]
+    still = [d for d in enough if d[f"low{place}"] == d[f"high{place}"]]
+    allowed = max(1.0, rule.max_constant_days * len(enough))
+    return CheckResult(
+        check="constant_days",
+        column=rule.name,
+        verdict="fail" if len(still) > allowed else "pass",
+        counted=len(still),
+        total=len(enough),
+        message=f"On {len(still)} of {len(enough)} days with at least {FEWEST_VALUES} values all "
+        "are equal.",
+        examples=tuple(
+            {"day": format_day(d["day"] * DAY_US), rule.name: d[f"low{place}"]}
+            for d in still[:MAX_EXAMPLES]
+        ),
+    )
 
 
 def day_of(rows: Rows, time: str) -> str:

@@ -37,7 +37,7 @@ class Counts(NamedTuple):
     @property
     def share(self) -> float:
         """Return the share of the rows with a value that break the claim."""
-        return self.broken.count / self.known if self.known else 0.0
+        return self.broken.found / self.known if self.known else 0.0
 
 
 class Claim(NamedTuple):
@@ -81,7 +81,7 @@ class Compiled:
         offset = len(self._nulls)
         for place, rule in enumerate(self._present):
             nulls = scanned.broken[place]
-            known = scanned.rows - nulls.count
+            known = scanned.rows - nulls.found
             results, keeps = [], True
             for at, claim in enumerate(self._claims):
                 if claim.column != rule.name or (claim.needs_kind and not (known and keeps)):
@@ -120,12 +120,17 @@ class Compiled:
                 if b is not None
             ]
             yield Claim(name, Condition(" OR ".join(sides), shown), lambda c: _range(rule, c))
+        if rule.max_zero_share < 1.0 and kind in _NUMBERS:
+            condition = Condition(f"{rows.number(name)} = 0", shown)
+            yield Claim(name, condition, lambda c: _zeros(rule, c))
         if rule.categories:
             known = ", ".join(self._bound(c) for c in rule.categories)
             condition = Condition(f"CAST({value} AS VARCHAR) NOT IN ({known})", shown)
             yield Claim(name, condition, lambda c: _categories(rule, c))
         if rule.pattern is not None and kind == "text":
-            matched = f"length({value}) <= {LONGEST_VALUE} AND regexp_full_match({value}, {self._bound(rule.pattern)})"
+            bound = self._bound(rule.pattern)
+            short = f"length({value}) <= {LONGEST_VALUE}"
+            matched = f"{short} AND regexp_full_match({value}, {bound})"
             yield Claim(name, Condition(f"NOT ({matched})", shown), lambda c: _pattern(rule, c))
 
     def _type(self, rule: ColumnRule) -> Claim:
@@ -141,7 +146,7 @@ class Compiled:
             strangers = f"NOT regexp_matches({column}, '{_READS_AS_NUMBER}')"
 
         def judge(counts: Counts) -> CheckResult:
-            keeps = not counts.known or (fits and not counts.broken.count)
+            keeps = not counts.known or (fits and not counts.broken.found)
             says = "as expected" if keeps else f"{expected} is expected"
             return CheckResult(
                 check="type",
@@ -193,7 +198,7 @@ def softened(result: CheckResult, *, warn: tuple[str, ...]) -> CheckResult:
 
 
 def _nulls(rule: ColumnRule, counts: Counts) -> CheckResult:
-    counted, allowed = counts.broken.count, rule.max_null_share
+    counted, allowed = counts.broken.found, rule.max_null_share
     share = counted / counts.rows if counts.rows else 0.0
     broken = share > allowed
     return CheckResult(
@@ -216,9 +221,21 @@ def _range(rule: ColumnRule, counts: Counts) -> CheckResult:
         rule.name,
         counts,
         allowed=rule.max_outside_share,
-        message=f"{counts.broken.count:,} of {counts.known:,} values lie outside {bounds}",
+        message=f"{counts.broken.found:,} of {counts.known:,} values lie outside {bounds}",
         tolerated="pass",  # the reference had such rows too
     )
+
+
+def _zeros(rule: ColumnRule, counts: Counts) -> CheckResult:
+    found = shared(
+        "zeros",
+        rule.name,
+        counts,
+        allowed=rule.max_zero_share,
+        message=f"{counts.broken.found:,} of {counts.known:,} values are 0",
+        tolerated="pass",
+    )
+    return found if found.verdict != "pass" else msgspec.structs.replace(found, examples=())
 
 
 def _categories(rule: ColumnRule, counts: Counts) -> CheckResult:
@@ -229,7 +246,7 @@ def _categories(rule: ColumnRule, counts: Counts) -> CheckResult:
         rule.name,
         counts,
         allowed=rule.max_new_share,
-        message=f"{counts.broken.count:,} of {counts.known:,} values are new{named}",
+        message=f"{counts.broken.found:,} of {counts.known:,} values are new{named}",
         tolerated="warn",
     )
 
@@ -240,7 +257,7 @@ def _pattern(rule: ColumnRule, counts: Counts) -> CheckResult:
         rule.name,
         counts,
         allowed=rule.max_unmatched_share,
-        message=f"{counts.broken.count:,} of {counts.known:,} values do not match {rule.pattern}",
+        message=f"{counts.broken.found:,} of {counts.known:,} values do not match {rule.pattern}",
         tolerated="pass",
     )
 
@@ -252,7 +269,7 @@ def _related(rule: RelationRule, counts: Counts) -> CheckResult:
         rule.name,
         counts,
         allowed=rule.max_broken_share,
-        message=f"{counts.broken.count:,} of {counts.known:,} rows break {rule.claim}{off}",
+        message=f"{counts.broken.found:,} of {counts.known:,} rows break {rule.claim}{off}",
         tolerated="pass",
     )
 
@@ -261,7 +278,7 @@ def shared(
     check: str, column: str, counts: Counts, *, allowed: float, message: str, tolerated: Verdict
 ) -> CheckResult:
     """Judge by the share of rows that break a claim; up to the allowed share they are tolerated."""
-    broken = counts.broken.count
+    broken = counts.broken.found
     verdict: Verdict = "fail" if counts.share > allowed else tolerated if broken else "pass"
     return CheckResult(
         check=check,

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,6 +26,8 @@ from treadle.data.parquet import decode_table, written_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from duckdb import DuckDBPyConnection
 
     from treadle.data.contracts import ColumnType
 
@@ -45,7 +46,7 @@ class Condition(NamedTuple):
 class Broken(NamedTuple):
     """How many rows break a condition, and the first of them."""
 
-    count: int
+    found: int
     rows: tuple[dict[str, Any], ...]
 
 
@@ -71,7 +72,7 @@ class Rows:
     """
 
     def __init__(
-        self, table: pa.Table | Path, *, connection: duckdb.DuckDBPyConnection, name: str
+        self, table: pa.Table | Path, *, connection: DuckDBPyConnection, name: str
     ) -> None:
         self._table = table
         self._connection = connection
@@ -94,14 +95,16 @@ class Rows:
         """Return a column in SQL; NaN is no value."""
         place = self._places[name]
         if pa.types.is_floating(self.schema.field(name).type):
-            return f"nullif({place}, 'NaN'::DOUBLE)"
+            return _without_nan(place)
         return place
 
     def number(self, name: str) -> str:
         """Return a column as a double; a time counts in seconds."""
         if self.kind(name) in {"timestamp", "date"}:
             return f"({self.microseconds(name)} / 1e6)"
-        return f"nullif(CAST({self._places[name]} AS DOUBLE), 'NaN'::DOUBLE)"
+        number = f"CAST({self._places[name]} AS DOUBLE)"
+        floats = pa.types.is_floating(self.schema.field(name).type)
+        return _without_nan(number) if floats else number
 
     def microseconds(self, name: str) -> str:
         """Return a time as µs UTC; one without a zone counts as UTC."""
@@ -151,11 +154,15 @@ def rows_of(
     table: pa.Table | Path, *, others: Mapping[str, pa.Table | Path]
 ) -> Iterator[tuple[Rows, dict[str, Rows]]]:
     """Open a table, and others beside it, for one thread."""
+    import duckdb  # noqa: PLC0415 - 100 ms and 50 MB, only where a table is scanned
+
     spill = Path(tempfile.gettempdir()) / f"treadle-scan-{uuid.uuid4().hex}"
     config = {"memory_limit": MEMORY, "temp_directory": str(spill)}
     config["autoinstall_known_extensions"] = "false"
     with duckdb.connect(":memory:", config=config) as connection:  # type: ignore[arg-type]
         connection.execute("SET TimeZone = 'UTC'")
+        # Parquet's statistics leave NaN out, and DuckDB would conclude that there is none.
+        connection.execute("SET disabled_optimizers = 'statistics_propagation'")
         rows = Rows(table, connection=connection, name="table0")
         named = enumerate(others.items(), start=1)
         yield (
@@ -167,10 +174,12 @@ def rows_of(
         )
 
 
-def scan(
+def scan_rows(
     rows: Rows, conditions: Sequence[Condition], *, figures: Sequence[Figure], values: Sequence[Any]
 ) -> Scanned:
     """Look at every row once."""
+    import duckdb  # noqa: PLC0415 - as above
+
     names = [n for c in conditions for n in c.shown]
     try:
         groups = rows.query(_by_mask(rows.cells(names), conditions, figures), values)
@@ -225,7 +234,7 @@ def _one_by_one(
     asked = [f"{f.verb}({f.sql}) AS f{i}" for i, f in enumerate(figures)]
     for i, c in enumerate(conditions):
         asked += [
-            f"count_if({c.sql}) AS n{i}",
+            f"count(*) FILTER ({c.sql}) AS n{i}",
             f"arg_min({rows.cells(c.shown)}, row, {MAX_EXAMPLES}) FILTER ({c.sql}) AS rows{i}",
         ]
     (found,) = rows.query(f"SELECT count(*) AS n, {', '.join(asked)} FROM t", values)
@@ -237,6 +246,10 @@ def _one_by_one(
         ),
         figures=tuple(_together(f, [found[f"f{i}"]]) for i, f in enumerate(figures)),
     )
+
+
+def _without_nan(number: str) -> str:
+    return f"(CASE WHEN isnan({number}) THEN NULL ELSE {number} END)"
 
 
 def _quoted(text: str) -> str:
