@@ -254,3 +254,11 @@ def test_what_cannot_have_a_column_of_its_own_name_is_scanned_too() -> None:
     results = check_table(table, ContractBody(columns=rules))
 
     assert [r.counted for r in results if r.check == "range"] == [1, 1, 1, 1]
+
+
+def test_a_relation_of_a_column_that_is_no_number_is_left_out() -> None:
+    body = ContractBody(relations=(RelationRule(name="order", claim="x <= y"),))
+
+    results = check_table(pa.table({"x": ["1576 mi"], "y": [1]}), body)
+
+    assert "relation" not in {r.check for r in results}

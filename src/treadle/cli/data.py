@@ -25,6 +25,7 @@ from treadle.cli.quarantines import quarantines
 
 if TYPE_CHECKING:
     from treadle.analysis.profiles import ColumnProfile
+    from treadle.data.contract_changes import Change
     from treadle.data.contracts import Role
     from treadle.data.entities import DatasetSummary, DatasetVersion, Validation
 
@@ -129,16 +130,29 @@ def profile(ctx: click.Context, *, ref: str, as_json: bool) -> None:
 @command.command(
     "contract",
     example="treadle data contract flights > contract.toml\n"
+    "treadle data contract flights --diff contract.toml\n"
     "treadle data contract flights --set contract.toml",
 )
 @click.argument("name")
 @click.option(
     "--set", "source", type=click.Path(path_type=Path), help="Have it follow this TOML file."
 )
+@click.option(
+    "--diff",
+    "other",
+    type=click.Path(path_type=Path),
+    help="Say what this TOML file would change, and what of it breaks readers.",
+)
 @json_option
 @click.pass_context
-def contract(ctx: click.Context, *, name: str, source: Path | None, as_json: bool) -> None:
-    """Print what every version of a dataset must keep, or set it from an edited file."""
+def contract(
+    ctx: click.Context, *, name: str, source: Path | None, other: Path | None, as_json: bool
+) -> None:
+    """Print what every version of a dataset must keep, or set it from an edited file.
+
+    With --diff it exits 1 when the file breaks readers.
+    """
+    from treadle.data.contract_changes import changes
     from treadle.data.contract_text import from_toml, to_toml
     from treadle.kernel.errors import NotFound
 
@@ -149,7 +163,10 @@ def contract(ctx: click.Context, *, name: str, source: Path | None, as_json: boo
     found = data.contract(data.version(name).dataset)
     if found is None:
         raise NotFound("contract of", name, hint=f"Learn one: treadle data infer {name}")
-    if as_json:
+    if other is not None:
+        edited = from_toml(_text_of(other), name=other.name)
+        _print_changes(ctx, changes(found.body, edited), as_json=as_json)
+    elif as_json:
         print_json(found)
     else:
         click.echo(to_toml(found.body), nl=False)
@@ -243,11 +260,34 @@ def _print_verdict(verdict: Validation) -> None:
     rows = [(c.verdict, c.check, c.column, c.message) for c in noted]
     if rows:
         print_table(("verdict", "check", "column", "what"), rows, empty="")
+    for check in noted:
+        for example in check.examples if check.verdict == "fail" else ():
+            cells = ", ".join(f"{name} {value}" for name, value in example.items())
+            click.echo(f"  {check.check} {check.column}: {cells}")
     passed = len(verdict.checks) - len(noted)
     click.echo(
         f"{verdict.dataset_ref}: {verdict.verdict}, {passed} of {len(verdict.checks)} checks "
         f"of contract {verdict.contract_number} pass"
     )
+
+
+def _print_changes(ctx: click.Context, found: tuple[Change, ...], *, as_json: bool) -> None:
+    if as_json:
+        print_json([change._asdict() for change in found])
+    else:
+        print_table(
+            ("effect", "where", "was", "would be"),
+            [(c.effect, c.path, _claimed(c.before), _claimed(c.after)) for c in found],
+            empty="It claims the same.",
+        )
+    if any(change.effect == "breaks" for change in found):
+        ctx.exit(1)
+
+
+def _claimed(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)
 
 
 def _pair(text: str) -> dict[str, Role]:

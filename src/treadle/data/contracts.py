@@ -12,7 +12,7 @@ import msgspec
 
 from treadle.data.patterns import require_pattern
 from treadle.data.relations import Relation, parse_relation
-from treadle.kernel.digests import digest_json
+from treadle.kernel.digests import digest_bytes
 from treadle.kernel.errors import InvalidInput, near_misses
 
 ColumnType = Literal[
@@ -215,7 +215,8 @@ class ContractBody(_Rule, frozen=True, kw_only=True):
             _drop_unclaimed(rule, kind)
         if not plain["relations"]:
             del plain["relations"]
-        return digest_json(plain)
+        # Fields in their own order, as a struct was always encoded.
+        return digest_bytes(msgspec.json.encode(plain))
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True):

@@ -53,7 +53,7 @@ _PREDICTABLE = 2
 def learn_relations(
     columns: Mapping[str, Floats], *, levels: Collection[str] = ()
 ) -> tuple[RelationRule, ...]:
-    """Learn orders and identities from columns of numbers (NaN: no value), rows in order of time."""
+    """Learn orders and identities from numbers (NaN: no value), rows in the order of time."""
     if not columns or len(next(iter(columns.values()))) < FEWEST_ROWS:
         return ()
     varied = {n: _sampled(v) for n, v in columns.items()}

@@ -24,6 +24,7 @@ _FITS = {
     "timestamp": frozenset({"date"}),
 }
 _NUMBERS = frozenset({"integer", "number", "boolean"})
+_TIMES = frozenset({"timestamp", "date"})
 _READS_AS_NUMBER = r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$"
 
 
@@ -63,7 +64,9 @@ class Compiled:
         self._present = [rule for rule in body.columns if rule.name in rows]
         self._nulls = [self._null(rule) for rule in self._present]
         self._claims = [claim for rule in self._present for claim in self._of(rule)]
-        self._relations = [r for r in body.relations if all(c in rows for c in r.relation.columns)]
+        self._relations = [
+            r for r in body.relations if all(self._is_number(c) for c in r.relation.columns)
+        ]
         self._broken = [self._relation(rule) for rule in self._relations]
         self.conditions = [*self._nulls, *(c.condition for c in self._claims), *self._broken]
 
@@ -101,6 +104,9 @@ class Compiled:
             judged = int(scanned.figures[place] or 0)
             counts = Counts(scanned.rows, judged, scanned.broken[start + place])
             yield softened(_related(rule, counts), warn=("relation",) if rule.warn else ())
+
+    def _is_number(self, name: str) -> bool:
+        return name in self._rows and self._rows.kind(name) in _NUMBERS | _TIMES
 
     def _null(self, rule: ColumnRule) -> Condition:
         return Condition(f"{self._rows.column(rule.name)} IS NULL", self.shown(rule.name))
