@@ -57,7 +57,7 @@ def main() -> None:
     print(f"of one row table  {fixed.cpu:6.2f} CPU s  {fixed.wall:6.2f} s")
     print(f"one request       {a_row.cpu * 100:6.2f} µs")
     ratio = ours.cpu / by_hand.cpu
-    met = ratio <= MOST_RATIO and fixed.wall < MOST_FIXED
+    met = ratio <= MOST_RATIO and fixed.cpu < MOST_FIXED
     print(f"ratio {ratio:.2f} (goal ≤ {MOST_RATIO}): {'met' if met else 'missed'}")
     raise SystemExit(0 if met else 1)
 

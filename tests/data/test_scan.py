@@ -262,3 +262,15 @@ def test_a_relation_of_a_column_that_is_no_number_is_left_out() -> None:
     results = check_table(pa.table({"x": ["1576 mi"], "y": [1]}), body)
 
     assert "relation" not in {r.check for r in results}
+
+
+def test_rows_that_break_too_many_sets_of_claims_are_counted_claim_by_claim() -> None:
+    bits = {f"b{i}": [row >> i & 1 for row in range(1 << 14)] for i in range(14)}
+    rules = tuple(ColumnRule(name=name, type="integer", high=0) for name in bits)
+
+    results = check_table(pa.table(bits), ContractBody(columns=rules))
+
+    ranges = [r for r in results if r.check == "range"]
+    assert scan.MOST_MASKS < 1 << 14
+    assert [r.counted for r in ranges] == [1 << 13] * 14
+    assert [e["row"] for e in ranges[1].examples] == [2, 3, 6, 7, 10]

@@ -22,6 +22,7 @@ from treadle.cli.output import (
     when_utc,
 )
 from treadle.cli.quarantines import quarantines
+from treadle.data.entities import worst
 
 if TYPE_CHECKING:
     from treadle.analysis.profiles import ColumnProfile
@@ -219,6 +220,26 @@ def validate(ctx: click.Context, *, ref: str, as_json: bool) -> None:
     else:
         _print_verdict(verdict)
     if verdict.verdict == "fail":
+        ctx.exit(1)
+
+
+@command.command("splits", example="treadle data splits flights@1 flights@2")
+@click.argument("train")
+@click.argument("test")
+@json_option
+@click.pass_context
+def splits(ctx: click.Context, *, train: str, test: str, as_json: bool) -> None:
+    """Compare a TRAIN and a TEST version: rows, keys and time they share, labels, leaks.
+
+    Exit 1 when they share what they must not.
+    """
+    found = client_of(ctx).data.compare_splits(train, test)
+    if as_json:
+        print_json(found)
+    else:
+        rows = [(c.verdict, c.check, c.column, c.message) for c in found]
+        print_table(("verdict", "check", "column", "what"), rows, empty="")
+    if worst(found) == "fail":
         ctx.exit(1)
 
 

@@ -12,6 +12,7 @@ from treadle.analysis.profiles import TableProfile, profile_table
 from treadle.data import store as sql
 from treadle.data.contracts import Contract, ContractBody, Role
 from treadle.data.entities import (
+    CheckResult,
     Column,
     DatasetSummary,
     DatasetVersion,
@@ -33,7 +34,7 @@ from treadle.data.parquet import decode_table, encode_table
 from treadle.data.refs import find_version
 from treadle.data.sources import Loaded, Source, files_among, load_source
 from treadle.data.trees.service import Trees
-from treadle.data.validation import check_version
+from treadle.data.validation import check_version, compare_versions
 from treadle.data.versions import add_version, require_name
 from treadle.kernel.actors import current_actor
 from treadle.kernel.digests import canonical_json, digest_json
@@ -214,6 +215,16 @@ class Data(Trees):
             sql.insert_validation(tx, validation, name=version.dataset, number=version.number)
             tx.emit(_validated(validation, version))
         return validation
+
+    def compare_splits(self, train: str, test: str) -> tuple[CheckResult, ...]:
+        """Say what a test version shares with its train that it must not: rows, keys, time, labels.
+
+        Roles and keys come from the contract of the train's dataset.
+        """
+        with self._store.read() as tx:
+            before, after = find_version(tx, train), find_version(tx, test)
+            body = _require_contract(tx, before.dataset).body
+        return compare_versions(self._objects, before, after, body)
 
     def validations(self, ref: str) -> tuple[Validation, ...]:
         """Return every validation of a version, newest first."""

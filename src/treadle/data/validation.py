@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from treadle.data.checks import check_table
+from treadle.data.checks.splits import compare_splits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +35,17 @@ def check_version(
         table = _laid_out(objects, version, folder)
         beside = {ref: _laid_out(objects, other, folder) for ref, other in others.items()}
         return check_table(table, body, now=now, others=beside)
+
+
+def compare_versions(
+    objects: ObjectStore, train: DatasetVersion, test: DatasetVersion, body: ContractBody
+) -> tuple[CheckResult, ...]:
+    """Say what a test shares with its train that it must not."""
+    with tempfile.TemporaryDirectory(prefix="treadle-") as name:
+        folder = Path(name)
+        return compare_splits(
+            _laid_out(objects, train, folder), _laid_out(objects, test, folder), body
+        )
 
 
 def _laid_out(objects: ObjectStore, version: DatasetVersion, folder: Path) -> Path:

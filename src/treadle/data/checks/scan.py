@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 MEMORY = "1GB"
 """What DuckDB may hold of a table; the rest waits in temporary files."""
+MOST_MASKS = 10_000
+"""More kinds of row than this are not brought back with their examples."""
 _BITS = 60
 
 
@@ -184,6 +186,8 @@ def scan_rows(
     try:
         groups = rows.query(_by_mask(rows.cells(names), conditions, figures), values)
     except duckdb.OutOfMemoryException:
+        groups = []
+    if not groups or len(groups) > MOST_MASKS:
         return _one_by_one(rows, conditions, figures=figures, values=values)
     return Scanned(
         rows=sum(g["n"] for g in groups),
@@ -203,7 +207,8 @@ def _by_mask(cells: str, conditions: Sequence[Condition], figures: Sequence[Figu
         f"SELECT {keys}, count(*) AS n, "
         f"arg_min(cells, row, {MAX_EXAMPLES}) FILTER (NOT ({unbroken})) AS rows{asked} "
         f"FROM (SELECT row, {cells} AS cells{given}, "
-        f"{', '.join(f'{mask} AS m{w}' for w, mask in enumerate(masks))} FROM t) GROUP BY {keys}"
+        f"{', '.join(f'{mask} AS m{w}' for w, mask in enumerate(masks))} FROM t) "
+        f"GROUP BY {keys} LIMIT {MOST_MASKS + 1}"
     )
 
 
@@ -231,13 +236,13 @@ def _together(figure: Figure, parts: list[Any]) -> Any:
 def _one_by_one(
     rows: Rows, conditions: Sequence[Condition], *, figures: Sequence[Figure], values: Sequence[Any]
 ) -> Scanned:
-    asked = [f"{f.verb}({f.sql}) AS f{i}" for i, f in enumerate(figures)]
+    asked = ["count(*) AS n", *(f"{f.verb}({f.sql}) AS f{i}" for i, f in enumerate(figures))]
     for i, c in enumerate(conditions):
         asked += [
             f"count(*) FILTER ({c.sql}) AS n{i}",
             f"arg_min({rows.cells(c.shown)}, row, {MAX_EXAMPLES}) FILTER ({c.sql}) AS rows{i}",
         ]
-    (found,) = rows.query(f"SELECT count(*) AS n, {', '.join(asked)} FROM t", values)
+    (found,) = rows.query(f"SELECT {', '.join(asked)} FROM t", values)
     return Scanned(
         rows=found["n"],
         broken=tuple(
