@@ -68,6 +68,14 @@ def test_an_identity_is_found_with_its_factors() -> None:
     assert "at = 100 * hour + minute" in claims(at=100 * hour + minute, hour=hour, minute=minute)
 
 
+def test_an_identity_is_claimed_of_one_of_its_columns() -> None:
+    net, tax = RNG.gamma(2.0, 10.0, ROWS), RNG.gamma(2.0, 3.0, ROWS)
+
+    found = claims(net=net, tax=tax, total=net + tax)
+
+    assert [claim for claim in found if "=" in claim and "<" not in claim] == ["net = total - tax"]
+
+
 def test_an_identity_of_the_first_half_alone_is_not_claimed() -> None:
     other = np.where(np.arange(ROWS) < ROWS // 2, BASE * 2.0, BASE * -2.0)
 

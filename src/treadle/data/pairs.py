@@ -37,7 +37,7 @@ FEWEST_ROWS = 1_000
 SAMPLE = 100_000
 MOST_COLUMNS = 40
 MOST_RELATIONS = 30
-BROKEN_BY_ORDER = 0.001
+LEAST_SHARE = 0.001
 WORTH_CLAIMING = 0.02
 TOUCHED = 0.05
 TOLERATED_SHARE = 0.01
@@ -59,16 +59,18 @@ def learn_relations(
     varied = {n: _sampled(v) for n, v in columns.items()}
     varied = {n: v for n, v in varied.items() if _varies(v)}
     names = list(varied)[:MOST_COLUMNS]
-    identities = [
-        rule for name in names if (rule := _identity(name, varied, names, levels)) is not None
-    ]
+    identities: dict[frozenset[str], RelationRule] = {}
+    for name in names:
+        rule = _identity(name, varied, names, levels)
+        if rule is not None:  # a = b + c says of a, b and c what b = a - c does
+            identities.setdefault(frozenset(rule.relation.columns), rule)
     orders = [
         rule
         for low in names
         for high in names
         if low != high and (rule := _order(low, high, varied)) is not None
     ]
-    return (*identities, *orders)[:MOST_RELATIONS]
+    return (*identities.values(), *orders)[:MOST_RELATIONS]
 
 
 def learn_key(codes: Mapping[str, NDArray[np.int64]]) -> tuple[str, ...]:
@@ -116,7 +118,7 @@ def _order(low: str, high: str, columns: Mapping[str, Floats]) -> RelationRule |
     if len(a) < FEWEST_ROWS:
         return None
     for half in (slice(None, len(a) // 2), slice(len(a) // 2, None)):
-        if (a[half] > b[half]).mean() > BROKEN_BY_ORDER:
+        if (a[half] > b[half]).mean() > LEAST_SHARE:
             return None
     apart = np.random.default_rng(0).permutation(b)
     if (a > apart).mean() < WORTH_CLAIMING:
@@ -171,8 +173,12 @@ def _fitted(
     claim = f"{column_text(name)} = {right.removeprefix('+ ')}"
     claim += f" {'-' if constant < 0 else '+'} {abs(constant):g}" if constant else ""
     tolerance = upward(max(TOLERANCE_FACTOR * needed, 1e-6 * spread))
+    exact = needed <= 1e-6 * spread
     return RelationRule(
-        name=name, claim=claim, tolerance=tolerance, max_broken_share=TOLERATED_SHARE * 2
+        name=name,
+        claim=claim,
+        tolerance=tolerance,
+        max_broken_share=LEAST_SHARE if exact else 2.0 * TOLERATED_SHARE,
     )
 
 
