@@ -8,6 +8,7 @@ the file is not linked again.
 from __future__ import annotations
 
 import os
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,7 @@ class Shelf:
     def keep(self, entry: TreeEntry, blocks: Iterable[bytes]) -> None:
         """Keep a file in place of one that may be there."""
         name, mark = _name(entry)
-        draft = self.folder / f"draft-{os.getpid()}-{name}"
+        draft = self.folder / f"draft-{os.getpid()}-{threading.get_ident()}-{name}"
         draft.unlink(missing_ok=True)
         with draft.open("xb") as file:
             file.writelines(blocks)
