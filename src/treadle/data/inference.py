@@ -64,6 +64,7 @@ STEP_FEWEST_VALUES = 20
 CALENDAR_CORRELATION = 0.8
 FEWEST_ROWS_A_DAY = 30
 """A share of fewer rows than this is no share of a day."""
+MOST_SPANNED_DAYS = 1_000_000
 LONGEST_SHAPE = 100
 SHAPED_TEXTS = 100_000
 MOST_OTHER_CHARACTERS = 12
@@ -100,13 +101,13 @@ def infer_body(
         for name in table.column_names
     )
     target = next((name for name, role in given.items() if role == "target"), None)
-    ordered = table if days is None else table.take(pa.array(np.argsort(days, kind="stable")))
     numbers = [c.name for c in rules if c.type in _NUMERIC and c.role != "id"]
+    order = slice(None) if days is None else np.argsort(days, kind="stable")
     return ContractBody(
         table=_table_rule(table.num_rows, days=days, key=_key(table, rules, time=time)),
         columns=rules,
         relations=learn_relations(
-            {n: as_numbers(ordered.column(n)) for n in numbers},
+            {n: as_numbers(plain(table.column(n)))[order] for n in numbers},
             levels={c.name for c in rules if _is_level(table.column(c.name), rule=c, days=days)},
         ),
         label=None
@@ -205,13 +206,20 @@ def _worst_share(rows: NDArray[np.bool_], *, days: Days | None) -> float:
     """Return a share with twice the odds that all rows show, or the worst day if that is more."""
     share = float(rows.mean()) if len(rows) else 0.0
     if days is not None:
-        place = np.unique(days, return_inverse=True)[1]
+        place = _places(days)
         counts = np.bincount(place)
         enough = counts >= FEWEST_ROWS_A_DAY
         if enough.any():
             by_day = np.bincount(place, weights=rows)[enough] / counts[enough]
             share = max(share, float(by_day.max()))
     return min(1.0, upward(2.0 * share / (1.0 + share)))
+
+
+def _places(days: Days) -> Days:
+    """Return days as small numbers from 0, some of which no row may have."""
+    if len(days) and int(days.max()) - int(days.min()) > MOST_SPANNED_DAYS:
+        return np.unique(days, return_inverse=True)[1].astype(np.int64)
+    return days - days.min() if len(days) else days
 
 
 def _number_claims(
@@ -230,7 +238,8 @@ def _number_claims(
     known = ~null_mask(column)
     if known.any():
         zeros = as_numbers(column)[known] == 0.0
-        share = _worst_share(zeros, days=None if days is None else days[known])
+        of_days = days[known] if days is not None and zeros.any() else None
+        share = _worst_share(zeros, days=of_days)
         least = LEAST_NULL_SHARE if zeros.any() else LEAST_UNSEEN_SHARE
         claims["max_zero_share"] = max(least, share)
     claims |= _standing_still(column, days=days)
@@ -263,11 +272,13 @@ def _standing_still(column: pa.ChunkedArray, *, days: Days | None) -> dict[str, 
         return {}
     values = as_numbers(column)
     known = np.isfinite(values) & (days > NO_DAY)
-    place = np.unique(days[known], return_inverse=True)[1]
-    counts = np.bincount(place)
-    low, high = np.full(len(counts), np.inf), np.full(len(counts), -np.inf)
-    np.minimum.at(low, place, values[known])
-    np.maximum.at(high, place, values[known])
+    if not known.any():
+        return {}
+    order = np.argsort(days[known], kind="stable")
+    starts = np.flatnonzero(np.diff(days[known][order], prepend=NO_DAY))
+    counts = np.diff(starts, append=len(order))
+    low = np.minimum.reduceat(values[known][order], starts)
+    high = np.maximum.reduceat(values[known][order], starts)
     enough = counts >= FEWEST_ROWS_A_DAY
     if enough.sum() < STEP_FEWEST_DAYS:
         return {}
