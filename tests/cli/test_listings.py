@@ -25,7 +25,7 @@ FIELDS = {
     "data": {"name", "versions", "latest", "contract_number", "verdict", "held"},
     "data versions flights": {
         "id", "dataset", "number", "digest", "files", "table", "columns", "rows", "size_bytes",
-        "message", "actor", "code_commit", "created_at",
+        "message", "actor", "code_commit", "created_at", "tree", "file_count", "stored_bytes",
     },
     "data quarantines": {
         "id", "dataset", "version_number", "reason", "rows", "state", "evidence", "at",
@@ -34,6 +34,7 @@ FIELDS = {
         "id", "experiment", "name", "status", "parent_id", "actor", "started_at", "ended_at",
         "params", "metrics", "tags", "inputs", "error", "experiment_id", "user_id", "latest",
         "lifecycle_stage", "deleted_at", "datasets", "model_inputs", "model_outputs",
+        "artifact_location",
     },
     "models": {
         "name", "latest", "versions", "aliases", "created_at", "updated_at", "description", "tags",

@@ -125,7 +125,7 @@ def test_a_file_that_went_back_in_time_is_not_silently_replaced_by_a_newer_versi
 
 
 def test_a_candidate_that_a_gate_refuses_is_a_run_and_exits_1(cli, project):
-    late = [int(v == "yes") for v in rows_of()["late"]]
+    late = [1 + int(v == "yes") for v in rows_of()["late"]]
     write_csv(project / "data" / "flights.csv", rows_of() | {"load": late})
     text = (project / "policy.toml").read_text()
     (project / "policy.toml").write_text(text.replace("contract = true", "contract = false"))

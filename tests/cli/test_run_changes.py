@@ -69,7 +69,7 @@ def test_an_export_says_what_it_wrote(cli, run_id):
     said = cli("export", "mlflow", "mlruns")
 
     assert said.code == 0
-    assert "1 runs written" in said.out
+    assert "1 run written" in said.out
 
 
 def test_an_import_of_what_is_no_store_is_a_clear_error(cli, run_id):

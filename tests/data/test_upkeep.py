@@ -273,8 +273,8 @@ COMMIT_AND_DIE = """
         return counted
 
     for kind, name in [
-        (FolderObjectStore, "put"), (FolderObjectStore, "_adopt"), (os, "fsync"),
-        (SqlMetadataStore, "write"), (SqlMetadataStore, "_chain"), (os, "replace"),
+        (FolderObjectStore, "put"), (FolderObjectStore, "adopt"), (os, "fsync"),
+        (SqlMetadataStore, "write"), (SqlMetadataStore, "_commit"), (os, "replace"),
     ]:
         setattr(kind, name, step(getattr(kind, name)))
     store = SqlMetadataStore(f"sqlite:///{here / 'treadle.db'}")

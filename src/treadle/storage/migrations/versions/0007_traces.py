@@ -13,6 +13,8 @@ down_revision = "0006"
 branch_labels = None
 depends_on = None
 
+HEAD = sa.text("substr(value, 1, 200)")
+
 
 def upgrade() -> None:
     op.create_table(
@@ -74,6 +76,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("trace_id", "key", name=op.f("pk_trace_metadata")),
         sqlite_with_rowid=False,
     )
+    op.create_index("ix_trace_metadata_key_value", "trace_metadata", ["key", HEAD, "trace_id"])
     op.create_table(
         "trace_tags",
         sa.Column("trace_id", sa.Text(), nullable=False),
@@ -82,6 +85,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("trace_id", "key", name=op.f("pk_trace_tags")),
         sqlite_with_rowid=False,
     )
+    op.create_index("ix_trace_tags_key_value", "trace_tags", ["key", HEAD, "trace_id"])
     op.create_table(
         "traces",
         sa.Column("id", sa.Text(), nullable=False),

@@ -32,7 +32,7 @@ def upgrade() -> None:
         sa.Column("offset", sa.Integer(), nullable=False),
         sa.Column("length", sa.Integer(), nullable=False),
         sa.Column("raw_length", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(["pack"], ["packs.number"], name=op.f("fk_chunks_pack_packs")),
+        sa.ForeignKeyConstraint(["pack"], ["packs.number"], name=op.f("fk_chunks_pack")),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_chunks")),
     )
     op.create_index("ix_chunks_pack", "chunks", ["pack"], unique=False)
