@@ -534,7 +534,7 @@ def sessions_and_records_do_not_mix(client, name):
 def as_the_input_of_a_run(client, name):
     made = _named(client, name)
     made.merge_records([{"inputs": {"q": 1}}])
-    with mlflow.start_run() as run:
+    with mlflow.start_run(experiment_id="0") as run:
         mlflow.log_input(client.get_dataset(made.dataset_id), context="eval")
     found = client.get_run(run.info.run_id).inputs.dataset_inputs[0].dataset
     return [
