@@ -1,6 +1,7 @@
 """Spans by OTLP over HTTP: `POST /v1/traces`, from MLflow's client and any OpenTelemetry exporter.
 
-Errors are answered as the genuine MLflow server does; an exporter only looks at the status.
+Errors have the genuine server's statuses and the one shape of this door; an exporter only looks at
+the status.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ async def _whole(request: Request) -> bytes | None:
 
 
 def _refused(status: int, why: str) -> Response:
-    return JSONResponse({"detail": why}, status)
+    return JSONResponse({"error_code": "BAD_REQUEST", "message": why}, status)
 
 
 ROOT_ROUTES: tuple[Route, ...] = (("POST", "/v1/traces", export),)
