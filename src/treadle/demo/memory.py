@@ -7,12 +7,15 @@ import os
 import threading
 from pathlib import Path
 
+import pyarrow as pa
+
 PAUSE_S = 0.5
 _LIBC = ctypes.CDLL(None)
 
 
 def give_back() -> None:
-    """Return freed memory to the system, where the C library can (glibc keeps it otherwise)."""
+    """Return freed memory to the system, which Arrow and glibc keep otherwise."""
+    pa.default_memory_pool().release_unused()
     trim = getattr(_LIBC, "malloc_trim", None)
     if trim is not None:
         trim(0)

@@ -154,6 +154,7 @@ class Year:
     def _retrain(self, policy: Policy, decision: Decision) -> Made:
         # Training needs the room; the year is read again in a quarter of a second.
         self._loaded = None
+        give_back()
         params = {"deliveries": self.accepted(), "settings": self._settings}
         run = self._client.pipelines.run(pipeline.train, params=params)
         trained: Trained = self._client.pipelines.value(run)
