@@ -72,9 +72,9 @@ def show(ctx: click.Context, *, ref: str, as_json: bool) -> None:
     print_pairs(
         [
             ("version", version.ref),
-            ("files", f"{version.file_count:,}" if version.tree else ""),
-            ("rows", "" if version.tree else f"{version.rows:,}"),
-            ("size", size(version.size_bytes) if version.tree else ""),
+            ("files", "" if version.is_table else f"{version.file_count:,}"),
+            ("rows", f"{version.rows:,}" if version.is_table else ""),
+            ("size", "" if version.is_table else size(version.size_bytes)),
             ("stored anew", _stored(version)),
             ("committed", f"{when_utc(version.created_at)} by {version.actor}"),
             ("message", version.message),
@@ -99,7 +99,7 @@ def versions(ctx: click.Context, *, name: str, limit: int, offset: int, as_json:
     def row(version: DatasetVersion) -> tuple[object, ...]:
         verdict = verdicts.get(version.number, "")
         at, digest = when(version.created_at), version.digest[:12]
-        held = f"{version.file_count:,} files" if version.tree else f"{version.rows:,}"
+        held = f"{version.rows:,}" if version.is_table else f"{version.file_count:,} files"
         return version.ref, held, at, digest, verdict, version.message
 
     print_listing(
@@ -258,7 +258,7 @@ def _dataset_row(dataset: DatasetSummary) -> tuple[object, ...]:
     return (
         dataset.name,
         dataset.versions,
-        f"{newest.file_count:,} files" if newest.tree else f"{newest.rows:,}",
+        f"{newest.rows:,}" if newest.is_table else f"{newest.file_count:,} files",
         size(newest.size_bytes),
         verdict,
         dataset.held or "",

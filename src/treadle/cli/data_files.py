@@ -266,7 +266,7 @@ class _Bar:
 
 
 def _sentence(version: DatasetVersion) -> str:
-    if not version.tree:
+    if version.is_table:
         held = f"{version.rows:,} rows  {size(version.size_bytes)}"
     else:
         stored = size(version.stored_bytes or 0)

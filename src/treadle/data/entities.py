@@ -32,9 +32,9 @@ class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
     """One immutable state of a dataset: a table, or files.
 
     `digest` names its content, `size_bytes` is the size of the committed files. Of a table, `files`
-    is what was committed and `table` the digest of the Parquet object that holds its rows. Of files
-    those are empty: `tree` is the digest of the list of all of them, `file_count` how many there
-    are, `stored_bytes` what storing them took beyond what was there.
+    is what was committed and `table` the digest that names its rows. What lies in chunks has a
+    `tree`: the digest of the list of its files, `file_count` of them; `stored_bytes` is what
+    storing them took beyond what was there. A table without a tree is one Parquet object, `table`.
     """
 
     id: str
@@ -53,6 +53,18 @@ class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
     tree: str = ""
     file_count: int = 1
     stored_bytes: int | None = None
+
+    @property
+    def is_table(self) -> bool:
+        """Say whether it has rows and columns; otherwise it is files."""
+        return bool(self.table)
+
+    @property
+    def objects(self) -> frozenset[str]:
+        """Return the digests of the whole objects it needs, beside chunks."""
+        if self.tree:
+            return frozenset()
+        return frozenset({self.table, *(file.digest for file in self.files)})
 
     @property
     def ref(self) -> str:

@@ -123,7 +123,7 @@ class Data(Trees):
 
     def _table_version(self, ref: str) -> DatasetVersion:
         version = self.version(ref)
-        if version.tree:
+        if not version.is_table:
             raise InvalidInput(
                 f"{version.ref} holds files, not a table.",
                 hint=f"List them: client.data.files({version.ref!r}), or check them out.",
@@ -133,7 +133,7 @@ class Data(Trees):
     def verify(self, ref: str) -> DatasetVersion:
         """Read every byte of a version again. Raises Corrupt naming what is damaged or gone."""
         version = self.version(ref)
-        if version.tree:
+        if not version.is_table:
             return self._verify_files(version)
         if _manifest_digest(version.files, version.columns) != version.digest:
             raise Corrupt(f"The manifest of {version.ref} is not the one that was committed.")

@@ -97,7 +97,9 @@ class Lineage:
         return Node(
             kind="dataset version",
             name=version.ref,
-            detail=f"{version.file_count:,} files" if version.tree else f"{version.rows:,} rows",
+            detail=f"{version.rows:,} rows"
+            if version.is_table
+            else f"{version.file_count:,} files",
             digest=version.digest,
             made_from=(*files, *frozen),
         )

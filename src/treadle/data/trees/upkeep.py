@@ -38,10 +38,10 @@ def check_all(
         packs = sql.all_packs(tx)
     wanted = {pack.digest: pack.size_bytes for pack in packs}
     for version in versions:
-        wanted |= {file.digest: file.size_bytes for file in version.files}
-        if version.table and version.table not in wanted:
-            known = objects.stat(version.table)
-            wanted[version.table] = known.size_bytes if known else 0
+        wanted |= {f.digest: f.size_bytes for f in version.files if f.digest in version.objects}
+        for digest in version.objects - wanted.keys():
+            known = objects.stat(digest)
+            wanted[digest] = known.size_bytes if known else 0
     bad = {}
     for digest, size in wanted.items():
         what = _what_is_wrong(objects, ObjectInfo(digest, size))
@@ -95,7 +95,7 @@ def _suffering(
     with store.read() as tx:
         held = {p.digest: set(sql.chunks_of(tx, p)) for p in packs if p.digest in bad}
     for version in versions:
-        for digest in {version.table, *(file.digest for file in version.files)} & bad.keys():
+        for digest in version.objects & bad.keys():
             found[digest].append(version.ref)
         if not version.tree:
             continue

@@ -69,8 +69,8 @@ def dataset_version_context(request: Request, ref: str) -> DatasetVersionContext
         committed_us=version.created_at,
         actor=version.actor,
         source=version.message or ", ".join(f.path for f in version.files),
-        stats=_file_stats(app, version) if version.tree else _stats(version, held, profile),
-        is_table=not version.tree,
+        stats=_stats(version, held, profile) if version.is_table else _file_stats(app, version),
+        is_table=version.is_table,
         columns=_columns(version, profile),
         expectations=_expectations(contract, validation),
         files=shown,
@@ -91,9 +91,9 @@ def _page(app: App, version: DatasetVersion) -> Page:
         snippets=snippets(
             app.home,
             command=f"data show {version.ref} --json",
-            python=f"files = client.data.files({version.ref!r})"
-            if version.tree
-            else f"table = client.data.table({version.ref!r})",
+            python=f"table = client.data.table({version.ref!r})"
+            if version.is_table
+            else f"files = client.data.files({version.ref!r})",
         ),
         live="dataset. contract.",
     )
@@ -173,7 +173,7 @@ def _against_previous(app: App, version: DatasetVersion) -> str:
 
 
 def _profile(app: App, version: DatasetVersion) -> TableProfile | None:
-    if version.tree:
+    if not version.is_table:
         return None
     known = app.data.known_profile(version.ref)
     if known is None and version.rows * len(version.columns) <= PROFILED_CELLS:
