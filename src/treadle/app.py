@@ -1,4 +1,7 @@
-"""The composition root: settings in, every noun's service out, wired once."""
+"""The composition root: settings in, every noun's service out, wired once.
+
+A noun is imported when it is first asked for: a command that needs one does not wait for all.
+"""
 
 from __future__ import annotations
 
@@ -8,48 +11,44 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from treadle.data.service import Data
-from treadle.evaluation.cleaning import forget as take_off_lists
-from treadle.evaluation.service import Evaluation
-from treadle.exchange.service import Exchange
-from treadle.execution.service import Jobs
-from treadle.governance.service import Governance
 from treadle.kernel.clock import Clock, PlayedClock, SystemClock
 from treadle.kernel.errors import NotFound, Unavailable
 from treadle.kernel.settings import DATABASE, TENANTS, Settings, is_tenant_name, load_settings
-from treadle.monitoring.notifiers import LogNotifier, WebhookNotifier
-from treadle.monitoring.service import Monitoring
-from treadle.monitoring.webhooks.service import Webhooks
-from treadle.pipelines.service import Pipelines
-from treadle.registry.service import Registry
-from treadle.registry.shelf import TrackingShelf
-from treadle.release.loop import Loop
-from treadle.release.service import Releases
-from treadle.serving.service import Serving
-from treadle.storage.keys import Signer
-from treadle.storage.log import EventLog
 from treadle.storage.marks import mark_of_file, marks_of_schemas
 from treadle.storage.metadata import open_metadata
 from treadle.storage.schemas import schema_url
 from treadle.storage.stores import drafts_of, open_objects
-from treadle.tracing.service import Tracing
-from treadle.tracing.service.cleaning import forget as forget_traces
-from treadle.tracking.artifacts import Artifacts
 from treadle.tracking.capture import code_commit
-from treadle.tracking.facets import Facets
-from treadle.tracking.service import Tracking
-from treadle.tracking.views import Views
-from treadle.tuning.service import Tuning
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
     from pathlib import Path
     from types import TracebackType
 
+    from treadle.data.service import Data
+    from treadle.evaluation.service import Evaluation
+    from treadle.exchange.service import Exchange
+    from treadle.execution.service import Jobs
+    from treadle.governance.service import Governance
     from treadle.monitoring.ports import Notifier
+    from treadle.monitoring.service import Monitoring
+    from treadle.monitoring.webhooks.service import Webhooks
+    from treadle.pipelines.service import Pipelines
+    from treadle.registry.service import Registry
+    from treadle.release.loop import Loop
+    from treadle.release.service import Releases
+    from treadle.serving.service import Serving
+    from treadle.storage.keys import Signer
+    from treadle.storage.log import EventLog
     from treadle.storage.ports import MetadataStore, ObjectStore
     from treadle.storage.transaction import Transaction
+    from treadle.tracing.service import Tracing
+    from treadle.tracking.artifacts import Artifacts
     from treadle.tracking.entities import Cleaned
+    from treadle.tracking.facets import Facets
+    from treadle.tracking.service import Tracking
+    from treadle.tracking.views import Views
+    from treadle.tuning.service import Tuning
 
 
 class App:
@@ -82,21 +81,29 @@ class App:
     @cached_property
     def signer(self) -> Signer:
         """The home's signing key."""
+        from treadle.storage.keys import Signer  # only who asks pays
+
         return Signer(self.home / "keys", store=self.store)
 
     @cached_property
     def log(self) -> EventLog:
         """The event log."""
+        from treadle.storage.log import EventLog  # only who asks pays
+
         return EventLog(self.store, signer=self.signer)
 
     @cached_property
     def jobs(self) -> Jobs:
         """The queue of work."""
+        from treadle.execution.service import Jobs  # only who asks pays
+
         return Jobs(store=self.store)
 
     @cached_property
     def data(self) -> Data:
         """Datasets, versions, contracts."""
+        from treadle.data.service import Data  # only who asks pays
+
         return Data(
             store=self.store,
             objects=self.objects,
@@ -107,6 +114,8 @@ class App:
     @cached_property
     def tracking(self) -> Tracking:
         """Experiments and runs."""
+        from treadle.tracking.service import Tracking  # only who asks pays
+
         return Tracking(
             store=self.store,
             objects=self.objects,
@@ -117,11 +126,15 @@ class App:
     @cached_property
     def tracing(self) -> Tracing:
         """Traces of calls, and what is said about them."""
+        from treadle.tracing.service import Tracing  # only who asks pays
+
         return Tracing(store=self.store, tracking=self.tracking)
 
     @cached_property
     def evaluation(self) -> Evaluation:
         """Evaluation datasets and their records."""
+        from treadle.evaluation.service import Evaluation  # only who asks pays
+
         return Evaluation(
             store=self.store,
             tracking=self.tracking,
@@ -131,6 +144,8 @@ class App:
     @cached_property
     def artifacts(self) -> Artifacts:
         """Files of runs, logged models and model versions."""
+        from treadle.tracking.artifacts import Artifacts  # only who asks pays
+
         return Artifacts(
             store=self.store,
             objects=self.objects,
@@ -141,16 +156,23 @@ class App:
     @cached_property
     def facets(self) -> Facets:
         """Counts of runs by what they have."""
+        from treadle.tracking.facets import Facets  # only who asks pays
+
         return Facets(store=self.store)
 
     @cached_property
     def views(self) -> Views:
         """Saved views of the pages."""
+        from treadle.tracking.views import Views  # only who asks pays
+
         return Views(store=self.store)
 
     @cached_property
     def registry(self) -> Registry:
         """Models, versions, aliases."""
+        from treadle.registry.service import Registry  # only who asks pays
+        from treadle.registry.shelf import TrackingShelf  # only who asks pays
+
         return Registry(
             store=self.store,
             objects=self.objects,
@@ -162,11 +184,15 @@ class App:
     @cached_property
     def exchange(self) -> Exchange:
         """What comes from other tools and goes to them."""
+        from treadle.exchange.service import Exchange  # only who asks pays
+
         return Exchange(tracking=self.tracking, registry=self.registry, artifacts=self.artifacts)
 
     @cached_property
     def pipelines(self) -> Pipelines:
         """Cached graphs of steps."""
+        from treadle.pipelines.service import Pipelines  # only who asks pays
+
         return Pipelines(
             store=self.store,
             objects=self.objects,
@@ -178,11 +204,15 @@ class App:
     @cached_property
     def tuning(self) -> Tuning:
         """Studies and trials."""
+        from treadle.tuning.service import Tuning  # only who asks pays
+
         return Tuning(store=self.store, tracking=self.tracking)
 
     @cached_property
     def serving(self) -> Serving:
         """Endpoints, traffic, predictions, labels."""
+        from treadle.serving.service import Serving  # only who asks pays
+
         return Serving(
             store=self.store,
             objects=self.objects,
@@ -194,6 +224,8 @@ class App:
     @cached_property
     def monitoring(self) -> Monitoring:
         """Monitors, windows, alerts."""
+        from treadle.monitoring.service import Monitoring  # only who asks pays
+
         return Monitoring(
             store=self.store,
             objects=self.objects,
@@ -205,11 +237,15 @@ class App:
     @cached_property
     def webhooks(self) -> Webhooks:
         """Addresses told of the registry."""
+        from treadle.monitoring.webhooks.service import Webhooks  # only who asks pays
+
         return Webhooks(store=self.store, signer=self.signer, hosts=self.settings.webhook_hosts)
 
     @cached_property
     def governance(self) -> Governance:
         """Gates, lineage, time travel, audit."""
+        from treadle.governance.service import Governance  # only who asks pays
+
         return Governance(
             store=self.store,
             log=self.log,
@@ -225,6 +261,8 @@ class App:
     @cached_property
     def releases(self) -> Releases:
         """Candidates on their way."""
+        from treadle.release.service import Releases  # only who asks pays
+
         return Releases(
             store=self.store,
             registry=self.registry,
@@ -236,6 +274,8 @@ class App:
     @cached_property
     def loop(self) -> Loop:
         """The loop of every endpoint."""
+        from treadle.release.loop import Loop  # only who asks pays
+
         return Loop(
             store=self.store,
             data=self.data,
@@ -304,6 +344,9 @@ class App:
         return ""
 
     def _notifiers(self) -> tuple[Notifier, ...]:
+        # Only who asks pays.
+        from treadle.monitoring.notifiers import LogNotifier, WebhookNotifier
+
         log = LogNotifier(self.home / "logs" / "alerts.jsonl")
         hosts = self.settings.webhook_hosts
         webhooks = (WebhookNotifier(u, allowed_hosts=hosts) for u in self.settings.webhooks)
@@ -312,6 +355,9 @@ class App:
 
 def _also_clean(tx: Transaction, cleaned: Cleaned) -> None:
     """Let what is removed for good go from the nouns above tracking, too."""
+    from treadle.evaluation.cleaning import forget as take_off_lists  # only who cleans pays
+    from treadle.tracing.service.cleaning import forget as forget_traces  # only who cleans pays
+
     forget_traces(tx, cleaned)
     take_off_lists(tx, cleaned)
 

@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING
 
 from treadle.app import App, open_app
 from treadle.client.local import LocalRuns
-from treadle.client.remote import RemoteRuns
 from treadle.client.runs import ActiveRun, UnsentWarning
 from treadle.client.tracker import RunList, Tracker
-from treadle.client.wire import Wire
-from treadle.governance.report import write_report
 from treadle.kernel.clock import PlayedClock
 from treadle.kernel.errors import InvalidInput
 
@@ -129,6 +126,8 @@ class Client(Tracker):
 
     def report(self, endpoint: str) -> str:
         """Return everything about an endpoint as one HTML document that opens offline."""
+        from treadle.governance.report import write_report  # it brings the templates
+
         return write_report(
             endpoint,
             at=self.now(),
@@ -153,6 +152,9 @@ class RemoteClient(Client):
     """A client of a server: it tracks runs there. The other nouns are used where the home is."""
 
     def __init__(self, url: str) -> None:
+        from treadle.client.remote import RemoteRuns  # who is at home does without
+        from treadle.client.wire import Wire  # who is at home does without
+
         Tracker.__init__(self, RemoteRuns(Wire(url)))
         self.url = url
 

@@ -6,25 +6,29 @@ import io
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import pyarrow as pa
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 from blake3 import blake3
 
 from treadle.client.ports import UsedDataset
 from treadle.kernel.errors import InvalidInput
+from treadle.kernel.late import late
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import pyarrow as pa
+    import pyarrow.csv as pa_csv
+    import pyarrow.parquet as pq
+else:
+    pa, pa_csv, pq = late("pyarrow"), late("pyarrow.csv"), late("pyarrow.parquet")
 
 DIGEST_LENGTH = 32
 """MLflow's clients allow a dataset's digest 36 characters."""
 SCHEMA_COLUMNS = 1_000
 PLAIN = {
-    "large_string": pa.string(),
-    "string_view": pa.string(),
-    "large_binary": pa.binary(),
-    "binary_view": pa.binary(),
+    "large_string": "string",
+    "string_view": "string",
+    "large_binary": "binary",
+    "binary_view": "binary",
 }
 
 
@@ -87,10 +91,10 @@ def _digest(table: pa.Table) -> str:
 
 def _plain(table: pa.Table) -> pa.Table:
     # The same texts are `string` to one library and `large_string` or `string_view` to another.
-    fields = [
-        field.with_type(PLAIN.get(str(field.type), field.type)).remove_metadata()
-        for field in table.schema
-    ]
+    def plain(kind: pa.DataType) -> pa.DataType:
+        return pa.type_for_alias(PLAIN[str(kind)]) if str(kind) in PLAIN else kind
+
+    fields = [field.with_type(plain(field.type)).remove_metadata() for field in table.schema]
     return table.cast(pa.schema(fields))
 
 

@@ -7,20 +7,23 @@ import sys
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
-import pyarrow as pa
-
 from treadle.client.ports import Draft
 from treadle.client.runs import NOTE_TAG, ActiveRun, current_run
 from treadle.client.spool import send_spooled
+from treadle.kernel.late import late
 from treadle.tracking import rules
 from treadle.tracking.entities import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    import pyarrow as pa
+
     from treadle.client.ports import Runs
 
     F = TypeVar("F", bound=Callable[..., Any])
+else:
+    pa = late("pyarrow")
 
 EXPERIMENT = "Default"
 PLAIN = (str, int, float, bool, type(None))

@@ -285,3 +285,26 @@ class LoggedModelBrought(Fact, frozen=True, kw_only=True):
 
     def subject(self) -> str:
         return f"logged_model/{self.id}"
+
+
+class ViewSaved(Fact, frozen=True, kw_only=True):
+    """The query of a page was given a name."""
+
+    kind: ClassVar[str] = "view.saved"
+    page: str
+    name: str
+    query: str
+
+    def subject(self) -> str:
+        return f"view/{self.page}/{self.name}"
+
+
+class ViewRemoved(Fact, frozen=True, kw_only=True):
+    """A saved view was removed."""
+
+    kind: ClassVar[str] = "view.removed"
+    page: str
+    name: str
+
+    def subject(self) -> str:
+        return f"view/{self.page}/{self.name}"

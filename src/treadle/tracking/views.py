@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from treadle.kernel.errors import Conflict, InvalidInput, NotFound
-from treadle.storage.events import Fact
+from treadle.tracking.facts import ViewRemoved, ViewSaved
 from treadle.tracking.store import views as sql
 
 if TYPE_CHECKING:
@@ -26,29 +26,6 @@ class SavedView(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     query: str
     created_at: int
-
-
-class ViewSaved(Fact, frozen=True, kw_only=True):
-    """The query of a page was given a name."""
-
-    kind: ClassVar[str] = "view.saved"
-    page: str
-    name: str
-    query: str
-
-    def subject(self) -> str:
-        return f"view/{self.page}/{self.name}"
-
-
-class ViewRemoved(Fact, frozen=True, kw_only=True):
-    """A saved view was removed."""
-
-    kind: ClassVar[str] = "view.removed"
-    page: str
-    name: str
-
-    def subject(self) -> str:
-        return f"view/{self.page}/{self.name}"
 
 
 class Views:

@@ -1,0 +1,25 @@
+"""Modules that are imported when they are first used, for they are big and seldom needed."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+
+class LateModule(ModuleType):
+    """Stands for a module until something of it is asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(import_module(self.__name__), name)
+        # The next time it is found without this function.
+        setattr(self, name, value)
+        return value
+
+
+def late(name: str) -> ModuleType:
+    """Return a module that is imported at its first use; any thread may be the first.
+
+    Type checkers want the plain import beside it, under `TYPE_CHECKING`.
+    """
+    return LateModule(name)
