@@ -14,6 +14,7 @@ from blake3 import blake3
 
 from treadle.kernel.digests import CHUNK_BYTES, digest_bytes
 from treadle.kernel.errors import Corrupt, InvalidInput, NotFound, Unavailable
+from treadle.storage.draft_files import DraftFile, is_large
 from treadle.storage.ports import ObjectInfo, ObjectStore, Span
 
 if TYPE_CHECKING:
@@ -194,12 +195,10 @@ def spool(stream: BinaryIO, *, folder: Path) -> tuple[Path, ObjectInfo]:
     draft = Path(name)
     hasher, size = blake3(), 0
     try:
-        with os.fdopen(handle, "wb") as file:
+        with DraftFile(handle, is_large=is_large(stream)) as file:
             while block := stream.read(CHUNK_BYTES):
                 hasher.update(block)
                 size += file.write(block)
-            file.flush()
-            os.fsync(file.fileno())
     except BaseException:
         draft.unlink(missing_ok=True)
         raise

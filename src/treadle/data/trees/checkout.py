@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from treadle.data.trees.entities import folders_above
+from treadle.data.trees.entities import folders_above, folders_of
 from treadle.data.trees.places import Seen, now_ns, seen
 from treadle.data.trees.walking import DRAFTS, describe
 from treadle.kernel.errors import Conflict, NotFound, Unavailable
@@ -77,14 +77,14 @@ def plan_checkout(wanted: Sequence[TreeEntry], here: Here, *, force: bool, exact
         for folder in folders_above(path):
             inside.setdefault(folder, []).append(path)
     plan = Plan([], [], [])
-    lost: set[str] = set()
+    # What stands where a folder is to be.
+    lost = (folders_of(paths) & here.found.keys()) - paths
     for entry in wanted:
         if here.holds(entry) or (entry.kind == "folder" and entry.path in inside):
             plan.keep.append(entry)
             continue
         plan.write.append(entry)
-        in_the_way = [p for p in folders_above(entry.path) if p in here.found and p not in paths]
-        lost.update(inside.get(entry.path, ()), in_the_way)
+        lost.update(inside.get(entry.path, ()))
     replaced = [e.path for e in plan.write if e.path in here.found]
     if exact:
         lost.update(here.found.keys() - paths)
@@ -102,6 +102,8 @@ class Hands:
         self._root = root
         self._drafts = root / DRAFTS
         self._draft = str(self._drafts / "next")
+        self._top = str(root)
+        self._linked: dict[str, Seen] = {}
         self._reader = reader
         self._shelf = shelf
 
@@ -133,7 +135,7 @@ class Hands:
 
         Links come last: nothing is written through one.
         """
-        folders = {f for e in entries for f in folders_above(e.path)}
+        folders = folders_of(entry.path for entry in entries)
         for folder in sorted(folders | {e.path for e in entries if e.kind == "folder"}):
             self._make_folder(f"{self._root}/{folder}")
         files = [e for e in entries if e.is_file]
@@ -148,14 +150,13 @@ class Hands:
         """Describe what is there now, to be known again."""
         now = now_ns()
         for entry in entries:
-            if not entry.is_file:
+            if entry.path in self._linked:
+                yield self._linked[entry.path]
+            elif not entry.is_file:
                 yield Seen(entry.path, entry.kind, entry.size_bytes, 0, 0, 0, entry.content)
-                continue
-            status = os.lstat(f"{self._root}/{entry.path}")
-            known = seen(describe(entry.path, status), entry.content, read_at_ns=now)
-            # The next link to the same file moves its ctime; its mtime bears the mark.
-            is_shared = self._shelf is not None and self._shelf.bears_mark(entry, status)
-            yield known.shared(status.st_mtime_ns) if is_shared else known
+            else:
+                status = os.lstat(f"{self._top}/{entry.path}")
+                yield seen(describe(entry.path, status), entry.content, read_at_ns=now)
 
     def _contents(
         self, entries: Sequence[TreeEntry]
@@ -199,12 +200,17 @@ class Hands:
     def _link(self, entry: TreeEntry) -> bool:
         if self._shelf is None or not entry.content:
             return False
-        target = f"{self._root}/{entry.path}"
-        if not os.path.lexists(target):
-            return self._shelf.link(entry, target)
-        if not self._shelf.link(entry, self._draft):
+        try:
+            status = self._shelf.link(entry, f"{self._top}/{entry.path}")
+        except FileExistsError:
+            status = self._shelf.link(entry, self._draft)
+            if status is not None:
+                self._place(entry.path)
+        if status is None:
             return False
-        self._place(entry.path)
+        # The next link to the same file moves its ctime; its mtime bears the mark.
+        looks = (status.st_size, status.st_mtime_ns, 0, status.st_ino)
+        self._linked[entry.path] = Seen(entry.path, entry.kind, *looks, entry.content)
         return True
 
     def _place(self, path: str) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from blake3 import blake3
 
 from treadle.kernel.errors import Corrupt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 EntryKind = Literal["file", "executable", "link", "folder"]
 
@@ -149,17 +152,28 @@ def check_tree(entries: tuple[TreeEntry, ...]) -> tuple[TreeEntry, ...]:
     last = ""
     paths = {entry.path for entry in entries}
     for entry in entries:
-        is_in_order = entry.path > last and is_inside(entry.path)
-        if not is_in_order or any(above in paths for above in folders_above(entry.path)):
-            raise Corrupt(f"A list of files holds the path {entry.path!r}, which none can have.")
+        if entry.path <= last or not is_inside(entry.path):
+            raise _impossible(entry.path)
         last = entry.path
+    for folder in folders_of(paths) & paths:
+        raise _impossible(folder)
     return entries
+
+
+def _impossible(path: str) -> Corrupt:
+    return Corrupt(f"A list of files holds the path {path!r}, which none can have.")
 
 
 def folders_above(path: str) -> list[str]:
     """Return the folders that a path lies in, the innermost last."""
     parts = path.split("/")[:-1]
     return ["/".join(parts[: i + 1]) for i in range(len(parts))]
+
+
+def folders_of(paths: Iterable[str]) -> set[str]:
+    """Return every folder that some of the paths lie in."""
+    innermost = {path.rpartition("/")[0] for path in paths} - {""}
+    return innermost.union(*map(folders_above, innermost))
 
 
 def is_inside(path: str) -> bool:

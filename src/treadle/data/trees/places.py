@@ -50,10 +50,6 @@ class Seen(msgspec.Struct, frozen=True, array_like=True):
             and self.mtime_ns != 0
         )
 
-    def shared(self, mtime_ns: int) -> Seen:
-        """Return it as a file of several folders: known by the mark in its mtime alone."""
-        return msgspec.structs.replace(self, mtime_ns=mtime_ns, ctime_ns=0)
-
     @property
     def entry(self) -> TreeEntry:
         """Return it as part of a tree."""

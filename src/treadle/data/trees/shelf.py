@@ -7,6 +7,7 @@ the file is not linked again.
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 import time
@@ -30,39 +31,50 @@ class Shelf:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._folder = str(folder)
         folder.mkdir(parents=True, exist_ok=True)
 
-    def link(self, entry: TreeEntry, target: str) -> bool:
-        """Link a file to where nothing is yet; say whether it was there and could be linked."""
-        name, mark = _name(entry)
-        kept = f"{self.folder}/{name[:2]}/{name}"
-        try:
-            status = os.stat(kept, follow_symlinks=False)
-            is_sound = status.st_size == entry.size_bytes and status.st_mtime_ns % SECOND_NS == mark
-            if is_sound:
-                os.link(kept, target)
-        except OSError:  # not there, too many links: it is written instead
-            return False
-        return is_sound
+    def link(self, entry: TreeEntry, target: str) -> os.stat_result | None:
+        """Link a file to where nothing is yet; return how it looks, None if it was not kept.
 
-    @staticmethod
-    def bears_mark(entry: TreeEntry, status: os.stat_result) -> bool:
-        """Say whether a file is one of these, as it was kept."""
-        return status.st_mtime_ns % SECOND_NS == _name(entry)[1]
+        Raises FileExistsError when something is at the target.
+        """
+        name, mark = _name(entry)
+        kept = f"{self._folder}/{name[:2]}/{name}"
+        try:
+            status = os.lstat(kept)
+            if status.st_size != entry.size_bytes or status.st_mtime_ns % SECOND_NS != mark:
+                return None
+            os.link(kept, target)
+        except FileExistsError:
+            raise
+        except OSError:  # not there, too many links: it is written instead
+            return None
+        return status
 
     def keep(self, entry: TreeEntry, blocks: Iterable[bytes]) -> None:
         """Keep a file in place of one that may be there."""
         name, mark = _name(entry)
-        draft = self.folder / f"draft-{os.getpid()}-{threading.get_ident()}-{name}"
-        draft.unlink(missing_ok=True)
-        with draft.open("xb") as file:
+        folder = f"{self._folder}/{name[:2]}"
+        draft = f"{folder}/draft-{os.getpid()}-{threading.get_ident()}-{name}"
+        with new_file(draft) as file:
             file.writelines(blocks)
-            file.flush()  # a write after it would set the time anew
-            os.fchmod(file.fileno(), _MODES[entry.kind])
+            handle = file.fileno()
+            os.fchmod(handle, _MODES[entry.kind])
             at = time.time_ns() // SECOND_NS * SECOND_NS + mark
-            os.utime(file.fileno(), ns=(at, at))
-        (self.folder / name[:2]).mkdir(exist_ok=True)
-        draft.replace(self.folder / name[:2] / name)
+            os.utime(handle, ns=(at, at))
+        os.rename(draft, f"{folder}/{name}")
+
+
+def new_file(path: str) -> io.FileIO:
+    """Open a file that is made now, without a buffer: what is written is written at once."""
+    try:
+        return io.FileIO(path, "x")
+    except FileExistsError:  # of one that was killed
+        os.unlink(path)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+    return io.FileIO(path, "x")
 
 
 def _name(entry: TreeEntry) -> tuple[str, int]:

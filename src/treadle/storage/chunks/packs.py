@@ -86,6 +86,7 @@ class _Parts:
 
     def __init__(self, parts: list[memoryview]) -> None:
         self._parts = parts
+        self.size_bytes = sum(len(part) for part in parts)
 
     def read(self, size: int = CHUNK_BYTES) -> memoryview | bytes:
         while self._parts:

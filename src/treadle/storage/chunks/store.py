@@ -94,11 +94,16 @@ def add_pack(tx: Transaction, info: ObjectInfo, entries: Sequence[Entry], *, at:
 
 def known(tx: Transaction, digests: Collection[bytes]) -> set[bytes]:
     """Return those of the chunks that are stored."""
-    return {
-        digest
-        for some in _portions(digests)
-        for digest in tx.execute(select(chunks.c.digest).where(chunks.c.digest.in_(some))).scalars()
-    }
+    # Asked for every few MB that are read: the driver alone takes a tenth of the time.
+    ask = "SELECT digest FROM chunks WHERE digest "
+    found: set[bytes] = set()
+    for some in _portions(digests):
+        if tx.connection.dialect.name == "sqlite":
+            rows = tx.driver.execute(f"{ask} IN ({','.join('?' * len(some))})", some)
+        else:
+            rows = tx.driver.execute(f"{ask} = ANY(%s)", (some,))
+        found.update(row[0] for row in rows)
+    return found
 
 
 def places(tx: Transaction, digests: Collection[bytes]) -> dict[bytes, ChunkPlace]:
