@@ -30,15 +30,16 @@ from treadle.data.facts import (
     QuarantineReleased,
 )
 from treadle.data.inference import infer_body
-from treadle.data.parquet import decode_table, encode_table
+from treadle.data.parquet import encode_table
 from treadle.data.refs import find_version
 from treadle.data.sources import Loaded, Source, files_among, load_source
+from treadle.data.tables.parts import TableParts
 from treadle.data.trees.service import Trees
 from treadle.data.validation import check_version, compare_versions
 from treadle.data.versions import add_version, require_name
 from treadle.kernel.actors import current_actor
 from treadle.kernel.digests import canonical_json, digest_json
-from treadle.kernel.errors import Conflict, Corrupt, InvalidInput, NotFound
+from treadle.kernel.errors import Conflict, Corrupt, NotFound
 from treadle.kernel.ids import new_id
 from treadle.kernel.paging import Page, page_of
 from treadle.storage.objects import put_bytes, read_bytes
@@ -118,17 +119,11 @@ class Data(Trees):
 
     def table(self, ref: str, *, columns: Sequence[str] | None = None) -> pa.Table:
         """Read a version's rows, verified; only some columns when they are named, in that order."""
-        with self._objects.open(self._table_version(ref).table) as stream:
-            return decode_table(stream, columns=columns)
+        return self.parts(ref).table(columns)
 
-    def _table_version(self, ref: str) -> DatasetVersion:
-        version = self.version(ref)
-        if not version.is_table:
-            raise InvalidInput(
-                f"{version.ref} holds files, not a table.",
-                hint=f"List them: client.data.files({version.ref!r}), or check them out.",
-            )
-        return version
+    def parts(self, ref: str) -> TableParts:
+        """Return a version's rows: as a table, as batches, or as Parquet files for an engine."""
+        return self._parts_of(self.version(ref))
 
     def verify(self, ref: str) -> DatasetVersion:
         """Read every byte of a version again. Raises Corrupt naming what is damaged or gone."""
@@ -147,8 +142,9 @@ class Data(Trees):
 
     def profile(self, ref: str) -> TableProfile:
         """Describe every column of a version; the answer is kept for its table."""
-        version = self._table_version(ref)
-        return self._stored_profile(version) or self._new_profile(version, self.table(version.ref))
+        parts = self.parts(ref)
+        version = parts.version
+        return self._stored_profile(version) or self._new_profile(version, parts.table())
 
     def known_profile(self, ref: str) -> TableProfile | None:
         """Return the profile of a version if it was made before; reads no table."""
@@ -202,7 +198,8 @@ class Data(Trees):
             version, now = find_version(tx, ref), tx.at
             contract = contract or _require_contract(tx, version.dataset)
             others = {ref: find_version(tx, ref) for ref in contract.body.references}
-        checks = check_version(self._objects, version, contract.body, others=others, now=now)
+        beside = {ref: self._parts_of(other) for ref, other in others.items()}
+        checks = check_version(self._parts_of(version), contract.body, others=beside, now=now)
         with self._store.write() as tx:
             validation = Validation(
                 id=new_id(),
@@ -224,7 +221,7 @@ class Data(Trees):
         with self._store.read() as tx:
             before, after = find_version(tx, train), find_version(tx, test)
             body = _require_contract(tx, before.dataset).body
-        return compare_versions(self._objects, before, after, body)
+        return compare_versions(self._parts_of(before), self._parts_of(after), body)
 
     def validations(self, ref: str) -> tuple[Validation, ...]:
         """Return every validation of a version, newest first."""
@@ -310,6 +307,11 @@ class Data(Trees):
         raw = kept if loaded.is_parquet else put_bytes(self._objects, loaded.raw)
         entry = FileEntry(path=loaded.name, digest=raw.digest, size_bytes=raw.size_bytes)
         return (entry,), kept.digest
+
+    def _parts_of(self, version: DatasetVersion) -> TableParts:
+        return TableParts(
+            version, reader=self._reader, objects=self._objects, laid_out=self._laid_out
+        )
 
     def _verify_object(self, digest: str, *, what: str) -> None:
         try:

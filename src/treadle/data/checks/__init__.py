@@ -1,7 +1,7 @@
 """Checking a table against a contract: every row counted, at most five shown.
 
 All claims about single rows are one scan (`scan`), what needs more is one bounded query each
-(`beyond`). The table is an Arrow table, or a Parquet file that is never in memory as a whole.
+(`beyond`). The table is an Arrow table, or Parquet files that are never in memory as a whole.
 """
 
 from __future__ import annotations
@@ -20,21 +20,19 @@ from treadle.kernel.errors import near_misses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
-    import pyarrow as pa
 
     from treadle.data.contracts import ColumnRule, ContractBody, TableRule
+    from treadle.data.tables.files import AnyTable
 
 
 def check_table(
-    table: pa.Table | Path,
+    table: AnyTable,
     body: ContractBody,
     *,
     now: int | None = None,
-    others: Mapping[str, pa.Table | Path] | None = None,
+    others: Mapping[str, AnyTable] | None = None,
 ) -> tuple[CheckResult, ...]:
-    """Check an Arrow table or a Parquet file against a contract.
+    """Check an Arrow table or Parquet files against a contract.
 
     `now` (µs UTC) is needed only for the table's age, `others` (by what `references` names) only
     for references; without them those checks are left out. Rows without a label are counted by the

@@ -23,6 +23,7 @@ from pyarrow import parquet as pq
 from treadle.data.column_types import as_shown, kind_of, plain
 from treadle.data.entities import MAX_EXAMPLES
 from treadle.data.parquet import decode_table, written_schema
+from treadle.data.tables.files import ParquetFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from treadle.data.contracts import ColumnType
+    from treadle.data.tables.files import AnyTable
 
 MEMORY = "1GB"
 """What DuckDB may hold of a table; the rest waits in temporary files."""
@@ -68,23 +70,23 @@ class Figure(NamedTuple):
 
 
 class Rows:
-    """A table that DuckDB reads: a Parquet file out of core, or an Arrow table where it is.
+    """A table that DuckDB reads: Parquet files out of core, or an Arrow table where it is.
 
     Columns are asked for by name and stand in SQL as `c0`, `c1`, …; `row` counts from 0.
     """
 
-    def __init__(
-        self, table: pa.Table | Path, *, connection: DuckDBPyConnection, name: str
-    ) -> None:
+    def __init__(self, table: AnyTable, *, connection: DuckDBPyConnection, name: str) -> None:
         self._table = table
         self._connection = connection
-        if isinstance(table, pa.Table):
-            connection.register(name, _readable(table))
-        else:
-            name = f"read_parquet({_quoted(str(table))}, file_row_number = true)"
         self.schema = _plain_schema(table)
         self._places = {name: f"c{i}" for i, name in enumerate(self.schema.names)}
-        self.source = f"SELECT * FROM {name} AS s({', '.join([*self._places.values(), 'row'])})"
+        named = ", ".join([*self._places.values(), "row"])
+        if isinstance(table, pa.Table):
+            connection.register(name, _readable(table))
+            self.source = f"SELECT * FROM {name} AS s({named})"
+        else:
+            files = table if isinstance(table, ParquetFiles) else ParquetFiles.of((table,))
+            self.source = _from_files(files, named=named, columns=list(self._places.values()))
 
     def __contains__(self, name: str) -> bool:
         return name in self._places
@@ -126,7 +128,8 @@ class Rows:
         """Return some columns as they are, in the order of their rows."""
         if isinstance(self._table, pa.Table):
             return self._table.select([self.schema.get_field_index(n) for n in names])
-        return decode_table(self._table, columns=names)
+        paths = self._table.paths if isinstance(self._table, ParquetFiles) else (self._table,)
+        return pa.concat_tables(decode_table(path, columns=names) for path in paths)
 
     def cells(self, names: Sequence[str]) -> str:
         """Return a row's number and some of its columns as one value in SQL."""
@@ -153,7 +156,7 @@ class Rows:
 
 @contextmanager
 def rows_of(
-    table: pa.Table | Path, *, others: Mapping[str, pa.Table | Path]
+    table: AnyTable, *, others: Mapping[str, AnyTable]
 ) -> Iterator[tuple[Rows, dict[str, Rows]]]:
     """Open a table, and others beside it, for one thread."""
     import duckdb  # noqa: PLC0415 - 100 ms and 50 MB, only where a table is scanned
@@ -257,16 +260,31 @@ def _without_nan(number: str) -> str:
     return f"(CASE WHEN isnan({number}) THEN NULL ELSE {number} END)"
 
 
+def _from_files(files: ParquetFiles, *, named: str, columns: Sequence[str]) -> str:
+    paths = ", ".join(_quoted(str(path)) for path in files.paths)
+    listed = f"read_parquet([{paths}], file_row_number = true)"
+    if len(files.paths) == 1:
+        return f"SELECT * FROM {listed} AS s({named})"
+    # Rows are numbered by file; `starts` makes one count of them.
+    starts = f"[{', '.join(str(start) for start in files.starts)}]"
+    numbered = f"row + {starts}[file_index + 1] AS row"
+    return (
+        f"SELECT {', '.join(columns)}, {numbered} "
+        f"FROM (SELECT *, file_index FROM {listed}) AS s({named}, file_index)"
+    )
+
+
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _plain_schema(table: pa.Table | Path) -> pa.Schema:
+def _plain_schema(table: AnyTable) -> pa.Schema:
     """Return the schema without dictionaries: a Parquet file's as it was written."""
     if isinstance(table, pa.Table):
         schema = table.schema
     else:
-        with pq.ParquetFile(table) as file:
+        path = table.paths[0] if isinstance(table, ParquetFiles) else table
+        with pq.ParquetFile(path) as file:
             schema = written_schema(file) or file.schema_arrow
     types = [f.type.value_type if pa.types.is_dictionary(f.type) else f.type for f in schema]
     return pa.schema(list(zip(schema.names, types, strict=True)))

@@ -25,20 +25,18 @@ from treadle.kernel.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     import pyarrow as pa
 
     from treadle.data.checks.scan import Rows
     from treadle.data.contracts import ContractBody
+    from treadle.data.tables.files import AnyTable
 
 PROBED_ROWS = 200_000
 _PROBED = frozenset({"integer", "number", "boolean", "text"})
 
 
-def compare_splits(
-    train: pa.Table | Path, test: pa.Table | Path, body: ContractBody
-) -> tuple[CheckResult, ...]:
+def compare_splits(train: AnyTable, test: AnyTable, body: ContractBody) -> tuple[CheckResult, ...]:
     """Say what a test shares with its train that it must not, and whether labels mean the same.
 
     Raises InvalidInput when the two have no column in common, or the train's labels are all equal

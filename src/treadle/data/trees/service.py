@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from treadle.data import store as sql
 from treadle.data.entities import DatasetVersion
 from treadle.data.refs import find_version
+from treadle.data.tables.laid_out import LaidOut
 from treadle.data.trees.checkout import Hands, Here, chosen, plan_checkout
 from treadle.data.trees.encoding import read_tree, write_tree
 from treadle.data.trees.entities import CheckedOut, CommitPlan, Swept, TreeEntry, diff_trees
@@ -64,6 +65,7 @@ class Trees:
         self._home = home
         self._code_commit = code_commit
         self._reader = ChunkReader(store=store, objects=objects)
+        self._laid_out = LaidOut(home, reader=self._reader, objects=objects)
 
     def commit_files(
         self,

@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from treadle.storage.chunks.reading import ChunkReader
 
@@ -23,7 +23,7 @@ class ChunkStream(io.RawIOBase):
         lengths = (self._places[digest].raw_length for digest in chunks)
         self._starts = list(accumulate(lengths, initial=0))
         self._at = 0
-        self._held = (-1, b"")
+        self._held = (b"", b"")
 
     def readable(self) -> bool:
         """Say that it can be read."""
@@ -44,19 +44,31 @@ class ChunkStream(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        """Read what the chunk at hand has: nothing only at the end."""
-        if self._at >= self._starts[-1]:
+        """Read all that is asked for, as far as there is so much: neighbours are read together."""
+        stop = min(self._at + len(buffer), self._starts[-1])
+        if self._at >= stop:
             return 0
-        number = bisect_right(self._starts, self._at) - 1
-        skip = self._at - self._starts[number]
-        part = self._chunk(number)[skip : skip + len(buffer)]
-        buffer[: len(part)] = part
-        self._at += len(part)
-        return len(part)
+        first, last = (bisect_right(self._starts, at) - 1 for at in (self._at, stop - 1))
+        numbers: dict[bytes, list[int]] = {}
+        for number in range(first, last + 1):
+            numbers.setdefault(self._chunks[number], []).append(number)
+        for digest, block in self._blocks(numbers):
+            for number in numbers[digest]:
+                self._fill(buffer, number, block, stop=stop)
+            if last in numbers[digest]:
+                self._held = (digest, block)
+        done, self._at = stop - self._at, stop
+        return done
 
-    def _chunk(self, number: int) -> bytes:
-        if self._held[0] != number:
-            digest = self._chunks[number]
-            ((_, block),) = self._reader.each({digest: self._places[digest]})
-            self._held = (number, block)
-        return self._held[1]
+    def _blocks(self, digests: Mapping[bytes, object]) -> Iterator[tuple[bytes, bytes]]:
+        held, block = self._held
+        wanted = {digest: self._places[digest] for digest in digests if digest != held}
+        if held in digests:
+            yield held, block
+        yield from self._reader.each(wanted)
+
+    def _fill(self, buffer: Any, number: int, block: bytes, *, stop: int) -> None:
+        """Copy what was asked for of a chunk to where it belongs."""
+        start, end = self._starts[number], self._starts[number + 1]
+        begin, until = max(start, self._at), min(end, stop)
+        buffer[begin - self._at : until - self._at] = block[begin - start : until - start]

@@ -1,0 +1,131 @@
+"""The rows of a version wherever they lie: the one way to read them."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+import pyarrow as pa
+from pyarrow import parquet as pq
+
+from treadle.data.parquet import decode_table, written_schema
+from treadle.data.tables.files import ParquetFiles
+from treadle.data.trees.encoding import read_tree
+from treadle.data.trees.stream import ChunkStream
+from treadle.kernel.errors import InvalidInput, NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from treadle.data.entities import DatasetVersion
+    from treadle.data.tables.laid_out import LaidOut
+    from treadle.data.trees.entities import TreeEntry
+    from treadle.storage.chunks.reading import ChunkReader
+    from treadle.storage.ports import ObjectStore
+
+ROWS_PER_BATCH = 1 << 16
+_PART = re.compile(r"part-\d{5,}\.parquet")
+
+
+def part_name(number: int) -> str:
+    """Return what a part is called in a version's list of files."""
+    return f"part-{number:05}.parquet"
+
+
+def is_part(path: str) -> bool:
+    """Say whether a path in a table's list of files is one of its parts; others are its sources."""
+    return _PART.fullmatch(path) is not None
+
+
+class TableParts:
+    """The rows of one version: as a table, as batches in bounded memory, or as files for an engine.
+
+    What is read is checked: damaged bytes raise Corrupt and are never handed out.
+    """
+
+    def __init__(
+        self,
+        version: DatasetVersion,
+        *,
+        reader: ChunkReader,
+        objects: ObjectStore,
+        laid_out: LaidOut,
+    ) -> None:
+        if not version.is_table:
+            raise InvalidInput(
+                f"{version.ref} holds files, not a table.",
+                hint=f"List them: client.data.files({version.ref!r}), or check them out.",
+            )
+        self.version = version
+        self._reader = reader
+        self._objects = objects
+        self._laid_out = laid_out
+        self._entries: tuple[TreeEntry, ...] | None = None
+
+    @property
+    def entries(self) -> tuple[TreeEntry, ...]:
+        """Return the parts in the list of files; none where the table is one whole object."""
+        if self._entries is None:
+            tree = read_tree(self.version.tree, reader=self._reader) if self.version.tree else ()
+            self._entries = tuple(entry for entry in tree if is_part(entry.path))
+        return self._entries
+
+    def schema(self) -> pa.Schema:
+        """Return the columns with the types in which they were committed."""
+        with next(self._streams()) as stream, pq.ParquetFile(stream) as file:
+            return written_schema(file) or file.schema_arrow.remove_metadata()
+
+    def table(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return the rows in memory; only some columns when they are named, in that order.
+
+        Raises NotFound with near misses for a column that is not there.
+        """
+        found = []
+        for stream in self._streams():
+            with stream:
+                found.append(decode_table(stream, columns=columns))
+        return found[0] if len(found) == 1 else pa.concat_tables(found).unify_dictionaries()
+
+    def batches(
+        self, columns: Sequence[str] | None = None, *, rows: int = ROWS_PER_BATCH
+    ) -> pa.RecordBatchReader:
+        """Return the rows some at a time; no more than one part of some columns is in memory."""
+        schema = self.schema()
+        for name in columns or ():
+            if name not in schema.names:
+                raise NotFound("column", name, known=schema.names)
+        if columns is not None:
+            schema = pa.schema([schema.field(name) for name in columns])
+        return pa.RecordBatchReader.from_batches(schema, self._batches(schema, rows=rows))
+
+    def on_disk(self) -> AbstractContextManager[ParquetFiles]:
+        """Lay the rows out as read-only Parquet files, checked, for an engine that reads files.
+
+        They are good inside the block: in a home they stay for the next, elsewhere they are
+        removed.
+        """
+        return self._on_disk()
+
+    def folder(self) -> Path:
+        """Return a folder in the home with the rows as read-only Parquet files, checked."""
+        return self._laid_out.folder(self.version, self.entries)
+
+    @contextmanager
+    def _on_disk(self) -> Iterator[ParquetFiles]:
+        with self._laid_out.files(self.version, self.entries) as paths:
+            yield ParquetFiles.of(paths)
+
+    def _streams(self) -> Iterator[BinaryIO]:
+        if not self.version.tree:
+            yield self._objects.open(self.version.table)
+        for entry in self.entries:
+            yield cast("BinaryIO", ChunkStream(entry.chunks, reader=self._reader))
+
+    def _batches(self, schema: pa.Schema, *, rows: int) -> Iterator[pa.RecordBatch]:
+        for stream in self._streams():
+            with stream, pq.ParquetFile(stream) as file:
+                for batch in file.iter_batches(rows, columns=schema.names):
+                    yield batch.select(schema.names).cast(schema)
