@@ -21,10 +21,11 @@ from treadle.storage.stores import drafts_of, open_objects
 from treadle.tracking.capture import code_commit
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Sequence
     from pathlib import Path
     from types import TracebackType
 
+    from treadle.data.branches.entities import Need
     from treadle.data.service import Data
     from treadle.evaluation.service import Evaluation
     from treadle.exchange.service import Exchange
@@ -109,6 +110,7 @@ class App:
             objects=self.objects,
             home=self.home,
             code_commit=code_commit,
+            needed_by=self._data_needed_by,
         )
 
     @cached_property
@@ -342,6 +344,18 @@ class App:
             if needed:
                 return f"endpoint {endpoint.name!r} answers with it"
         return ""
+
+    def _data_needed_by(self, refs: Sequence[str]) -> list[Need]:
+        """Say what still needs dataset versions."""
+        from treadle.governance.needs import needs_of  # only who removes pays
+
+        return needs_of(
+            refs,
+            tracking=self.tracking,
+            registry=self.registry,
+            serving=self.serving,
+            evaluation=self.evaluation,
+        )
 
     def _notifiers(self) -> tuple[Notifier, ...]:
         # Only who asks pays.

@@ -216,7 +216,7 @@ def test_a_commit_may_lean_on_what_a_failed_one_left(
 
 def sweeping_once(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a sweep run after the commit has read all files and before its version is visible."""
-    real, swept = data._add, []
+    real, swept = data.land, []
 
     def sweep_then_add(*args: object, **named: object) -> object:
         if not swept:
@@ -224,7 +224,7 @@ def sweeping_once(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
             assert swept[0].packs
         return real(*args, **named)
 
-    monkeypatch.setattr(data, "_add", sweep_then_add)
+    monkeypatch.setattr(data, "land", sweep_then_add)
 
 
 @pytest.mark.parametrize("backend", ["solo", "team"])

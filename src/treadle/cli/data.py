@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from treadle.cli.data_files import FILE_COMMANDS
+from treadle.cli.data_history import HISTORY_COMMANDS
 from treadle.cli.group import Listing
 from treadle.cli.home import client_of
 from treadle.cli.output import (
@@ -46,7 +47,7 @@ TOP_SHOWN = 3
 def command(ctx: click.Context, *, limit: int, offset: int, as_json: bool) -> None:
     """List datasets, each with its newest version; commit, show and check versions.
 
-    A version is written NAME (the newest), NAME@3 or NAME@DIGEST.
+    A version is written NAME (the newest), NAME@3, NAME@DIGEST, NAME@BRANCH or NAME@TAG.
     """
     if ctx.invoked_subcommand:
         return
@@ -78,6 +79,8 @@ def show(ctx: click.Context, *, ref: str, as_json: bool) -> None:
             ("stored anew", _stored(version)),
             ("committed", f"{when_utc(version.created_at)} by {version.actor}"),
             ("message", version.message),
+            ("made on", ", ".join(f"{version.dataset}@{n}" for n in version.parents)),
+            ("branch", version.branch),
             ("code", version.code_commit),
             ("digest", version.digest),
             *(("file", f"{f.path}  {size(f.size_bytes)}  {f.digest}") for f in version.files),
@@ -244,8 +247,8 @@ def splits(ctx: click.Context, *, train: str, test: str, as_json: bool) -> None:
 
 
 command.add_command(quarantines)
-for of_files in FILE_COMMANDS:
-    command.add_command(of_files)
+for each in (*FILE_COMMANDS, *HISTORY_COMMANDS):
+    command.add_command(each)
 
 
 def _stored(version: DatasetVersion) -> str:

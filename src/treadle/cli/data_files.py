@@ -38,6 +38,8 @@ HOUR_US = 3_600_000_000
 @click.argument("paths", metavar="PATH…", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--name", required=True, help="The dataset's name.")
 @click.option("--message", "-m", default="", help="Why.")
+@click.option("--branch", default="main", show_default=True, help="The branch it goes on.")
+@click.option("--expect", default="", metavar="REF", help="Only if the branch is there (NAME@3).")
 @click.option(
     "--as", "kind", type=click.Choice(["files"]), help="Keep a CSV or Parquet file as it is."
 )
@@ -50,6 +52,8 @@ def commit(
     paths: tuple[Path, ...],
     name: str,
     message: str,
+    branch: str,
+    expect: str,
     kind: str | None,
     dry_run: bool,
     as_json: bool,
@@ -59,6 +63,8 @@ def commit(
     A CSV or Parquet file is a table. A folder, several paths or any other file are kept as the
     files they are, each piece of them once. What is there already is not stored again, and equal
     bytes are the same version.
+
+    Two who commit at once both land, one after the other, unless --expect says what must be there.
     """
     data = client_of(ctx).data
     is_table = kind is None and len(paths) == 1 and not _files_among(paths[0])
@@ -70,10 +76,12 @@ def commit(
         _answer(plan, f"Would commit {told}", as_json=as_json)
         return
     if is_table:
-        version = data.commit(name, paths[0], message=message)
+        version = data.commit(name, paths[0], message=message, branch=branch, expect=expect)
     else:
         with _progress(paths) as told_bytes:
-            version = data.commit_files(name, paths, message=message, progress=told_bytes)
+            version = data.commit_files(
+                name, paths, message=message, progress=told_bytes, branch=branch, expect=expect
+            )
     _answer(version, _sentence(version), as_json=as_json)
 
 

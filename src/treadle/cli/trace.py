@@ -50,5 +50,6 @@ def _node(governance: Governance, thing: str) -> Node:
     except NotFound as no_model:
         try:
             return governance.trace_dataset(thing)
-        except NotFound:
-            raise no_model from None
+        except NotFound as no_data:
+            is_dataset = no_data.data["kind"] != "dataset" and no_model.data["kind"] == "model"
+            raise (no_data if is_dataset else no_model) from None

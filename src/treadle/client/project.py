@@ -140,8 +140,7 @@ class Project:
         for held in data.quarantines(version.dataset):
             if held.ref == version.ref and held.state != "released":
                 raise Refused(f"{held.ref} is {held.state}: {held.reason}.", hint=_decide(held.ref))
-        newer = data.versions(version.dataset).items
-        between = [v.ref for v in newer if v.number > version.number]
+        between = [v.ref for v in data.history(version.dataset) if v.number > version.number]
         read = next((ref for ref in between if not data.is_quarantined(ref)), None)
         if read is not None:
             raise Refused(

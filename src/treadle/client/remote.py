@@ -304,29 +304,14 @@ class RemoteRuns:
     def _version(self, ref: str) -> DatasetVersion:
         """Return a committed version: `flights`, `flights@latest`, `flights@3`, by its digest."""
         name, _, wanted = ref.partition("@")
-        offset: int | None = 0
-        while offset is not None:
-            path = f"{OURS}/datasets/{quote(name)}/versions"
-            page = self._asked(VersionPage, path, limit=PAGE, offset=offset)
-            for version in page.items:
-                named = {"", "latest", str(version.number)}
-                if wanted in named or (len(wanted) >= 6 and version.digest.startswith(wanted)):  # noqa: PLR2004 - shorter ones are numbers
-                    return version
-            offset = page.next_offset
-        raise NotFound("dataset version", ref)
+        path = f"{OURS}/datasets/{quote(name)}/versions/{quote(wanted or 'latest')}"
+        return self._asked(DatasetVersion, path)
 
 
 class Beaten(msgspec.Struct):
     """The runs that a server holds to be running."""
 
     running: list[str]
-
-
-class VersionPage(msgspec.Struct):
-    """Versions of a dataset, newest first."""
-
-    items: list[DatasetVersion]
-    next_offset: int | None = None
 
 
 class _Upload:

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from treadle.data.branches.entities import MAIN
+
 Verdict = Literal["pass", "warn", "fail"]
 QuarantineState = Literal["held", "released", "rejected"]
 
@@ -35,6 +37,9 @@ class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
     is what was committed and `table` the digest that names its rows. What lies in chunks has a
     `tree`: the digest of the list of its files, `file_count` of them; `stored_bytes` is what
     storing them took beyond what was there. A table without a tree is one Parquet object, `table`.
+
+    `parents` are the numbers of the versions it was made on: none for the first, two for a merge;
+    `branch` is where it was committed. A removed one is not read until it is restored.
     """
 
     id: str
@@ -53,6 +58,10 @@ class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
     tree: str = ""
     file_count: int = 1
     stored_bytes: int | None = None
+    branch: str = MAIN
+    parents: tuple[int, ...] = ()
+    removed_at: int | None = None
+    removed_by: str = ""
 
     @property
     def is_table(self) -> bool:
@@ -73,7 +82,7 @@ class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DatasetSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """A dataset in a list: its newest version and what is known of that."""
+    """A dataset in a list: its newest version on `main` and what is known of that."""
 
     name: str
     versions: int

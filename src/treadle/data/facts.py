@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from treadle.data.branches.entities import MAIN
 from treadle.data.contracts import ContractBody
 from treadle.data.entities import Column, FileEntry, Verdict
 from treadle.storage.events import Fact
@@ -28,6 +29,99 @@ class DatasetCommitted(Fact, frozen=True, kw_only=True):
     tree: str = ""
     file_count: int = 1
     stored_bytes: int | None = None
+    branch: str = MAIN
+    parents: tuple[int, ...] = ()
+
+    def subject(self) -> str:
+        return f"dataset/{self.dataset}"
+
+
+class BranchSet(Fact, frozen=True, kw_only=True):
+    """A branch was made (`was` is null then), or moved otherwise than by a commit."""
+
+    kind: ClassVar[str] = "dataset.branch_set"
+
+    dataset: str
+    name: str
+    version_number: int
+    was: int | None = None
+
+    def subject(self) -> str:
+        return f"dataset/{self.dataset}"
+
+
+class BranchDeleted(Fact, frozen=True, kw_only=True):
+    """A branch was taken away; the versions on it stay."""
+
+    kind: ClassVar[str] = "dataset.branch_deleted"
+
+    dataset: str
+    name: str
+    version_number: int
+
+    def subject(self) -> str:
+        return f"dataset/{self.dataset}"
+
+
+class TagSet(Fact, frozen=True, kw_only=True):
+    """A version has a tag that it had not; `was` is the version that had it before."""
+
+    kind: ClassVar[str] = "dataset.tag_set"
+
+    dataset: str
+    name: str
+    version_number: int
+    was: int | None = None
+
+    def subject(self) -> str:
+        return f"dataset/{self.dataset}"
+
+
+class TagDeleted(Fact, frozen=True, kw_only=True):
+    """A tag was taken away."""
+
+    kind: ClassVar[str] = "dataset.tag_deleted"
+
+    dataset: str
+    name: str
+    version_number: int
+
+    def subject(self) -> str:
+        return f"dataset/{self.dataset}"
+
+
+class DatasetRemoved(Fact, frozen=True, kw_only=True):
+    """Versions were removed; `forced` says that something still named them."""
+
+    kind: ClassVar[str] = "dataset.removed"
+
+    dataset: str
+    numbers: tuple[int, ...]
+    forced: bool = False
+
+    def subject(self) -> str:
+        return f"dataset/{self.dataset}"
+
+
+class DatasetRestored(Fact, frozen=True, kw_only=True):
+    """Removed versions are there again."""
+
+    kind: ClassVar[str] = "dataset.restored"
+
+    dataset: str
+    numbers: tuple[int, ...]
+
+    def subject(self) -> str:
+        return f"dataset/{self.dataset}"
+
+
+class DatasetForgotten(Fact, frozen=True, kw_only=True):
+    """Removed versions are gone for good; their numbers are never given again."""
+
+    kind: ClassVar[str] = "dataset.forgotten"
+
+    dataset: str
+    numbers: tuple[int, ...]
 
     def subject(self) -> str:
         return f"dataset/{self.dataset}"

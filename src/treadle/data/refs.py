@@ -1,22 +1,26 @@
-"""How a version is asked for: `flights`, `flights@3`, `flights@latest`, `flights@4a3df1`."""
+"""How a version is asked for.
+
+`flights` and `flights@latest` (the head of `main`), `flights@3`, `flights@4a3df1` (the start of its
+digest), `flights@exp` (a branch), `flights@v1` (a tag).
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 from treadle.data import store as sql
-from treadle.kernel.errors import InvalidInput, NotFound
+from treadle.data.branches import store as pointers
+from treadle.data.branches.entities import DAY_US, GRACE_US, LATEST, LEAST_PREFIX, MAIN
+from treadle.kernel.clock import format_instant
+from treadle.kernel.errors import InvalidInput, NotFound, near_misses
 
 if TYPE_CHECKING:
     from treadle.data.entities import DatasetVersion
     from treadle.storage.transaction import Transaction
 
-LATEST = "latest"
-LEAST_PREFIX = 6
-
 
 class Ref(NamedTuple):
-    """A dataset's name, and a number, the start of a digest, or `latest`."""
+    """A dataset's name, and a number, the start of a digest, a branch, a tag, or `latest`."""
 
     name: str
     version: str
@@ -29,20 +33,54 @@ def parse_ref(ref: str) -> Ref:
 
 
 def find_version(tx: Transaction, ref: str) -> DatasetVersion:
-    """Return the version a reference means. Raises NotFound with near misses."""
+    """Return the version a reference means. Raises NotFound with near misses, or who removed it."""
+    found = find_even_removed(tx, ref)
+    if found.removed_at is not None:
+        raise _removed(tx, ref, found)
+    return found
+
+
+def find_even_removed(tx: Transaction, ref: str) -> DatasetVersion:
+    """Return the version a reference means, removed or not. Raises NotFound with near misses."""
     name, wanted = parse_ref(ref)
-    latest = sql.latest_number(tx, name)
-    if not latest:
+    if not sql.is_known(tx, name):
         raise NotFound("dataset", name, known=sql.names(tx))
-    number = latest if wanted == LATEST else int(wanted) if _is_number(wanted) else 0
+    number = int(wanted) if _is_number(wanted) else _pointed_at(tx, name, wanted)
     found = sql.version_by_number(tx, name, number) if number else None
     if found is None and len(wanted) >= LEAST_PREFIX:
         found = _by_prefix(tx, name, wanted.lower())
     if found is None:
-        raise NotFound(
-            "version", ref, hint=f"{name} has the versions 1 to {latest}; ask for {name}@{latest}."
-        )
+        raise NotFound("version", ref, hint=_what_there_is(tx, name, wanted))
     return found
+
+
+def _pointed_at(tx: Transaction, name: str, wanted: str) -> int:
+    """Return the number a branch or tag points at, 0 when there is none of that name."""
+    found = pointers.pointer(tx, name, MAIN if wanted == LATEST else wanted)
+    return found.number if found else 0
+
+
+def _what_there_is(tx: Transaction, name: str, wanted: str) -> str:
+    close = near_misses(wanted, (p.name for p in pointers.pointers(tx, name)))
+    if close:
+        return f"Did you mean {' or '.join(f'{name}@{c}' for c in close)}?"
+    latest = sql.latest_number(tx, name)
+    return f"{name} has the versions 1 to {latest}; ask for {name}@{latest}."
+
+
+def _removed(tx: Transaction, ref: str, version: DatasetVersion) -> NotFound:
+    whole = "@" not in ref and not sql.latest_number(tx, version.dataset)
+    name, at = version.dataset if whole else version.ref, version.removed_at or 0
+    back = f"Bring it back: treadle data restore {name}"
+    if not is_in_grace(tx, version):
+        back = f"That is more than {GRACE_US // DAY_US} days ago: it cannot be restored."
+    told = f"{name} was removed on {format_instant(at)} by {version.removed_by}. {back}"
+    return NotFound("dataset" if whole else "version", ref, hint=told)
+
+
+def is_in_grace(tx: Transaction, version: DatasetVersion) -> bool:
+    """Say whether a removed version can be restored."""
+    return (version.removed_at or 0) > tx.at - GRACE_US
 
 
 def _is_number(text: str) -> bool:

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from treadle.analysis.profiles import TableProfile, profile_table
 from treadle.data import store as sql
+from treadle.data.branches.entities import MAIN
 from treadle.data.contracts import Contract, ContractBody, Role
 from treadle.data.entities import (
     CheckResult,
@@ -29,12 +30,12 @@ from treadle.data.facts import (
     QuarantineRejected,
     QuarantineReleased,
 )
+from treadle.data.history.service import History
 from treadle.data.inference import infer_body
 from treadle.data.parquet import encode_table
 from treadle.data.refs import find_version
 from treadle.data.sources import Loaded, Source, files_among, load_source
 from treadle.data.tables.parts import TableParts
-from treadle.data.trees.service import Trees
 from treadle.data.validation import check_version, compare_versions
 from treadle.data.versions import add_version, require_name
 from treadle.kernel.actors import current_actor
@@ -54,28 +55,37 @@ if TYPE_CHECKING:
 TABLE_FILE = "table.parquet"
 
 
-class Data(Trees):
+class Data(History):
     """Commits datasets, knows their versions, and judges them by contract.
 
     `code_commit` says at which commit the caller's code stands; a version remembers it. Versions
-    that are files have verbs of their own (`Trees`).
+    that are files have verbs of their own (`Trees`), and so have branches and tags (`History`).
     """
 
     # --- versions ---
 
     def commit(
-        self, name: str, source: Source | Sequence[Path | str], *, message: str = ""
+        self,
+        name: str,
+        source: Source | Sequence[Path | str],
+        *,
+        message: str = "",
+        branch: str = MAIN,
+        expect: str = "",
     ) -> DatasetVersion:
         """Commit a CSV or Parquet file, or a frame, as the next version of a dataset.
 
         Anything else is committed as the files it is (`commit_files`): a folder, several paths, a
         file of another kind. The same bytes under the same file name give the version that is there
         already. Raises InvalidInput, with lines, for a file that cannot be read; nothing is stored.
+
+        It lands on the head of `branch`, also when that moved meanwhile; `expect` names the version
+        that must be the head, else Conflict is raised.
         """
         require_name(name)
         paths = files_among(source)
         if paths:
-            return self.commit_files(name, paths, message=message)
+            return self.commit_files(name, paths, message=message, branch=branch, expect=expect)
         loaded = load_source(cast("Source", source))
         files, table = self._keep(loaded)
         columns = tuple(Column(name=f.name, type=str(f.type)) for f in loaded.table.schema)
@@ -93,9 +103,10 @@ class Data(Trees):
             actor=current_actor(),
             code_commit=self._code_commit(),
             created_at=0,
+            branch=branch,
         )
         with self._store.write() as tx:
-            return add_version(tx, draft)
+            return add_version(tx, draft, expect=expect)
 
     def datasets(self, *, limit: int = 100, offset: int = 0) -> Page[DatasetSummary]:
         """Return datasets by name, each with its newest version."""
@@ -104,16 +115,16 @@ class Data(Trees):
             return page_of(items, total=sql.count_datasets(tx), offset=offset)
 
     def versions(self, name: str, *, limit: int = 100, offset: int = 0) -> Page[DatasetVersion]:
-        """Return the versions of a dataset, newest first."""
+        """Return the versions of a dataset on any branch, newest first; `log` follows one."""
         with self._store.read() as tx:
             total = sql.count_versions(tx, name)
             if not total:
-                raise NotFound("dataset", name, known=sql.names(tx))
+                find_version(tx, name)  # which says that it is removed, or not there
             items = sql.page_of_versions(tx, name, limit=limit, offset=offset)
         return page_of(items, total=total, offset=offset)
 
     def version(self, ref: str) -> DatasetVersion:
-        """Return a version: `flights`, `flights@latest`, `flights@3` or `flights@` + its digest."""
+        """Return a version: `flights`, `flights@3`, `flights@` + its digest, a branch or a tag."""
         with self._store.read() as tx:
             return find_version(tx, ref)
 
@@ -348,7 +359,7 @@ def _manifest_digest(files: tuple[FileEntry, ...], columns: tuple[Column, ...]) 
 
 def _require_dataset(tx: Transaction, name: str) -> None:
     if not sql.latest_number(tx, name):
-        raise NotFound("dataset", name, known=sql.names(tx))
+        find_version(tx, name)  # which says that it is removed, or not there
 
 
 def _require_contract(tx: Transaction, name: str) -> Contract:

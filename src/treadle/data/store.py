@@ -14,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    bindparam,
     func,
     insert,
     select,
@@ -21,11 +22,15 @@ from sqlalchemy import (
     update,
 )
 
+from treadle.data.branches.entities import GRACE_US, MAIN
+from treadle.data.branches.store import dataset_refs
 from treadle.data.contracts import Contract
 from treadle.data.entities import DatasetSummary, DatasetVersion, Quarantine, Validation
 from treadle.storage.schema import Instant, Json, metadata
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy import Row
 
     from treadle.data.entities import QuarantineState, Verdict
@@ -38,6 +43,7 @@ datasets = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("created_at", Instant, nullable=False),
+    Column("last_number", Integer, nullable=False, server_default="0"),
 )
 
 dataset_versions = Table(
@@ -59,6 +65,10 @@ dataset_versions = Table(
     Column("tree", Text, nullable=False, server_default=""),
     Column("file_count", Integer, nullable=False, server_default="1"),
     Column("stored_bytes", BigInteger),
+    Column("branch", Text, nullable=False, server_default="main"),
+    Column("parents", Json, nullable=False, server_default="[]"),
+    Column("removed_at", Instant),
+    Column("removed_by", Text, nullable=False, server_default=""),
     UniqueConstraint("dataset", "number"),
     UniqueConstraint("dataset", "digest"),
 )
@@ -108,6 +118,9 @@ profiles = Table(
 )
 
 
+_IS_THERE = dataset_versions.c.removed_at.is_(None)
+
+
 def lock_dataset(tx: Transaction, name: str) -> None:
     """Make the dataset if it is new, and hold it so that its numbers have no gap."""
     known = select(datasets.c.name).where(datasets.c.name == name)
@@ -121,13 +134,22 @@ def insert_version(tx: Transaction, version: DatasetVersion) -> None:
     tx.execute(insert(dataset_versions), msgspec.to_builtins(version))
 
 
+def next_number(tx: Transaction, name: str) -> int:
+    """Take the next number of a dataset that is locked; none is ever given twice."""
+    mine = datasets.c.name == name
+    last = int(tx.execute(select(datasets.c.last_number).where(mine)).scalar_one())
+    number = 1 + max(last, _highest(tx, dataset_versions.c.dataset == name))
+    tx.execute(update(datasets).where(mine).values(last_number=number))
+    return number
+
+
 def version_by_number(tx: Transaction, name: str, number: int) -> DatasetVersion | None:
-    """Return a version by its number."""
+    """Return a version by its number, removed or not."""
     return _one_version(tx, dataset_versions.c.dataset == name, dataset_versions.c.number == number)
 
 
 def version_by_digest(tx: Transaction, name: str, digest: str) -> DatasetVersion | None:
-    """Return a version by its whole digest."""
+    """Return a version by its whole digest, removed or not."""
     return _one_version(tx, dataset_versions.c.dataset == name, dataset_versions.c.digest == digest)
 
 
@@ -144,24 +166,47 @@ def versions_by_prefix(tx: Transaction, name: str, prefix: str) -> list[DatasetV
 
 
 def latest_number(tx: Transaction, name: str) -> int:
-    """Return the newest version's number, 0 when the dataset has none."""
-    query = select(func.max(dataset_versions.c.number)).where(dataset_versions.c.dataset == name)
-    return int(tx.execute(query).scalar_one() or 0)
+    """Return the highest number of a dataset on any branch, 0 when it has no version."""
+    return _highest(tx, dataset_versions.c.dataset == name, _IS_THERE)
+
+
+def is_known(tx: Transaction, name: str) -> bool:
+    """Say whether a dataset has a version, removed or not."""
+    query = select(dataset_versions.c.number).where(dataset_versions.c.dataset == name).limit(1)
+    return tx.execute(query).first() is not None
+
+
+def links(tx: Transaction, name: str) -> dict[int, tuple[int, ...]]:
+    """Return the parents of every version of a dataset, removed ones too, by its number."""
+    query = select(dataset_versions.c.number, dataset_versions.c.parents).where(
+        dataset_versions.c.dataset == name
+    )
+    return {row.number: tuple(row.parents) for row in tx.execute(query)}
+
+
+def mark_removed(tx: Transaction, name: str, numbers: Iterable[int], *, actor: str) -> None:
+    """Have versions removed from now on."""
+    _mark(tx, name, numbers, {"removed_at": tx.at, "removed_by": actor})
+
+
+def mark_restored(tx: Transaction, name: str, numbers: Iterable[int]) -> None:
+    """Have removed versions be there again."""
+    _mark(tx, name, numbers, {"removed_at": None, "removed_by": ""})
 
 
 def count_versions(tx: Transaction, name: str) -> int:
     """Return how many versions a dataset has."""
-    query = select(func.count()).where(dataset_versions.c.dataset == name)
+    query = select(func.count()).where(dataset_versions.c.dataset == name, _IS_THERE)
     return int(tx.execute(query).scalar_one())
 
 
 def page_of_versions(
     tx: Transaction, name: str, *, limit: int, offset: int
 ) -> tuple[DatasetVersion, ...]:
-    """Return versions of a dataset, newest first."""
+    """Return versions of a dataset on any branch, newest first."""
     query = (
         select(dataset_versions)
-        .where(dataset_versions.c.dataset == name)
+        .where(dataset_versions.c.dataset == name, _IS_THERE)
         .order_by(dataset_versions.c.number.desc())
         .limit(limit)
         .offset(offset)
@@ -170,29 +215,35 @@ def page_of_versions(
 
 
 def all_versions(tx: Transaction) -> tuple[DatasetVersion, ...]:
-    """Return every version of every dataset."""
-    query = select(dataset_versions).order_by(dataset_versions.c.id)
+    """Return every version of every dataset that is needed: a removed one in its grace time too."""
+    is_needed = _IS_THERE | (dataset_versions.c.removed_at > tx.at - GRACE_US)
+    query = select(dataset_versions).where(is_needed).order_by(dataset_versions.c.id)
     return tuple(_as(DatasetVersion, row) for row in tx.execute(query))
 
 
 def names(tx: Transaction) -> list[str]:
-    """Return every dataset's name."""
-    return list(tx.execute(select(datasets.c.name).order_by(datasets.c.name)).scalars())
+    """Return the name of every dataset that has a version."""
+    query = select(dataset_versions.c.dataset).where(_IS_THERE).distinct()
+    return list(tx.execute(query.order_by(dataset_versions.c.dataset)).scalars())
 
 
 def count_datasets(tx: Transaction) -> int:
-    """Return how many datasets there are."""
-    return int(tx.execute(select(func.count()).select_from(datasets)).scalar_one())
+    """Return how many datasets have a version."""
+    query = select(func.count(dataset_versions.c.dataset.distinct())).where(_IS_THERE)
+    return int(tx.execute(query).scalar_one())
 
 
 def page_of_datasets(tx: Transaction, *, limit: int, offset: int) -> tuple[DatasetSummary, ...]:
-    """Return datasets by name, each with its newest version and what is known of that."""
+    """Return datasets by name, each with the head of `main` and what is known of that."""
+    is_main = (dataset_refs.c.dataset == dataset_versions.c.dataset) & (dataset_refs.c.name == MAIN)
     newest = (
         select(
             dataset_versions.c.dataset,
-            func.max(dataset_versions.c.number).label("number"),
+            func.max(dataset_refs.c.number).label("number"),
             func.count().label("versions"),
         )
+        .join(dataset_refs, is_main)
+        .where(_IS_THERE)
         .group_by(dataset_versions.c.dataset)
         .order_by(dataset_versions.c.dataset)
         .limit(limit)
@@ -300,6 +351,20 @@ def _insert_dataset(tx: Transaction, name: str) -> None:
     # Both dialects know this clause, each by an import of its own; as text it is one statement.
     statement = "INSERT INTO datasets (name, created_at) VALUES (:name, :at) ON CONFLICT DO NOTHING"
     tx.execute(text(statement), {"name": name, "at": tx.at})
+
+
+def _mark(tx: Transaction, name: str, numbers: Iterable[int], values: dict[str, object]) -> None:
+    one = update(dataset_versions).where(
+        dataset_versions.c.dataset == name, dataset_versions.c.number == bindparam("wanted")
+    )
+    rows = [{"wanted": number} for number in numbers]
+    if rows:
+        tx.execute(one.values(values), rows)
+
+
+def _highest(tx: Transaction, *narrowed: Any) -> int:
+    query = select(func.max(dataset_versions.c.number)).where(*narrowed)
+    return int(tx.execute(query).scalar_one() or 0)
 
 
 def _one_version(tx: Transaction, *narrowed: Any) -> DatasetVersion | None:

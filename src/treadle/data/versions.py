@@ -8,13 +8,21 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from treadle.data import store as sql
-from treadle.data.facts import DatasetCommitted
-from treadle.kernel.errors import InvalidInput
+from treadle.data.branches import store as pointers
+from treadle.data.branches.entities import MAIN
+from treadle.data.branches.graph import descends
+from treadle.data.facts import BranchSet, DatasetCommitted, DatasetRestored
+from treadle.data.refs import find_version
+from treadle.kernel.actors import current_actor
+from treadle.kernel.errors import Conflict, InvalidInput, NotFound, near_misses
 
 if TYPE_CHECKING:
+    from treadle.data.branches.entities import Pointer
     from treadle.data.entities import DatasetVersion
     from treadle.storage.transaction import Transaction
 
+# Who and when stand in the event itself; nothing is removed as it is made.
+_OF_THE_EVENT = {"actor", "created_at", "removed_at", "removed_by"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
 
@@ -27,17 +35,97 @@ def require_name(name: str) -> None:
         )
 
 
-def add_version(tx: Transaction, draft: DatasetVersion) -> DatasetVersion:
-    """Make a version visible under the next number, or return the one with the same content."""
+def add_version(tx: Transaction, draft: DatasetVersion, *, expect: str = "") -> DatasetVersion:
+    """Make a version visible on its branch under the next number; equal content is one version.
+
+    It is made on whatever is the branch's head by then, so that of two writers at once both land;
+    `expect` names the version that must be the head, or Conflict is raised. A draft with parents
+    is a merge; one with an instant was made then.
+    """
     sql.lock_dataset(tx, draft.dataset)
+    head = _head(tx, draft)
+    if expect:
+        _require_head(tx, draft, head, expect=expect)
     known = sql.version_by_digest(tx, draft.dataset, draft.digest)
     if known is not None:
-        return known
-    number = sql.latest_number(tx, draft.dataset) + 1
-    version = msgspec.structs.replace(draft, number=number, created_at=tx.at)
-    sql.insert_version(tx, version)
-    fields = msgspec.structs.asdict(version)
-    tx.emit(
-        DatasetCommitted(**{k: v for k, v in fields.items() if k not in {"actor", "created_at"}})
+        return _known(tx, known, draft, head=head)
+    version = msgspec.structs.replace(
+        draft,
+        number=sql.next_number(tx, draft.dataset),
+        created_at=draft.created_at or tx.at,
+        parents=draft.parents or ((head,) if head else ()),
     )
+    sql.insert_version(tx, version)
+    point_branch(tx, version.dataset, version.branch, version.number)
+    fields = msgspec.structs.asdict(version)
+    tx.emit(DatasetCommitted(**{k: v for k, v in fields.items() if k not in _OF_THE_EVENT}))
     return version
+
+
+def point_branch(tx: Transaction, dataset: str, branch: str, number: int) -> None:
+    """Have a branch point at a version."""
+    pointers.point(tx, dataset, branch, kind="branch", number=number, actor=current_actor())
+
+
+def require_branch(tx: Transaction, dataset: str, name: str) -> Pointer:
+    """Return a branch. Raises NotFound with near misses."""
+    found = pointers.pointer(tx, dataset, name)
+    if found is None or found.kind != "branch":
+        known = [p.name for p in pointers.pointers(tx, dataset) if p.kind == "branch"]
+        hint = f"Make it: treadle data branch {dataset} {name}"
+        if found is not None:
+            hint = f"{found.ref} is a tag and stays at {found.version}; a commit goes on a branch."
+        elif not known:
+            hint = f"The first version of a dataset is committed on {MAIN}."
+        elif close := near_misses(name, known):
+            hint = f"Did you mean {' or '.join(close)}?"
+        raise NotFound("branch", f"{dataset}@{name}", hint=hint)
+    return found
+
+
+def _head(tx: Transaction, draft: DatasetVersion) -> int:
+    """Return the number of a branch's head, 0 where the first version is to come."""
+    if draft.branch == MAIN and not sql.latest_number(tx, draft.dataset):
+        return 0
+    return require_branch(tx, draft.dataset, draft.branch).number
+
+
+def _require_head(tx: Transaction, draft: DatasetVersion, head: int, *, expect: str) -> None:
+    wanted = find_version(tx, expect if "@" in expect else f"{draft.dataset}@{expect}")
+    if (wanted.dataset, wanted.number) != (draft.dataset, head):
+        now = f"{draft.dataset}@{head}" if head else "not there yet"
+        raise Conflict(
+            f"Branch {draft.branch} of {draft.dataset} is {now}, not {wanted.ref}.",
+            hint="Somebody was there first: look (treadle data log), then commit on what is there.",
+            head=head,
+        )
+
+
+def _known(
+    tx: Transaction, known: DatasetVersion, draft: DatasetVersion, *, head: int
+) -> DatasetVersion:
+    """Return the version with the same content; the branch moves to it where that loses nothing."""
+    if known.removed_at is not None:
+        sql.mark_restored(tx, known.dataset, [known.number])
+        tx.emit(DatasetRestored(dataset=known.dataset, numbers=(known.number,)))
+        known = msgspec.structs.replace(known, removed_at=None, removed_by="")
+    links = sql.links(tx, known.dataset)
+    is_merge = bool(draft.parents)
+    if known.number == head or (descends(links, head, known.number) and not is_merge):
+        return known
+    if head and not is_merge and not descends(links, known.number, head):
+        raise Conflict(
+            f"{known.ref} has this content, and branch {draft.branch} is at "
+            f"{known.dataset}@{head}: neither descends from the other.",
+            hint=f"Merge it: treadle data merge {known.ref} --into {draft.branch}",
+        )
+    point_branch(tx, known.dataset, draft.branch, known.number)
+    tx.emit(
+        BranchSet(
+            dataset=known.dataset,
+            name=draft.branch,
+            version_number=known.number,
+            was=head or None,
+        )
+    )
+    return known

@@ -11,11 +11,12 @@ import msgspec
 from treadle.evaluation.rules import is_dataset_id
 from treadle.governance.entities import Node
 from treadle.kernel.clock import format_instant
-from treadle.kernel.errors import NotFound
+from treadle.kernel.errors import Corrupt, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from treadle.data.entities import DatasetVersion
     from treadle.data.service import Data
     from treadle.evaluation.entities import Freeze
     from treadle.evaluation.service import Evaluation
@@ -92,17 +93,54 @@ class Lineage:
     def of_dataset(self, ref: str) -> Node:
         """Return a dataset version with its files, and the evaluation datasets it is a state of."""
         version = self._data.version(ref)
-        files = tuple(Node(kind="file", name=f.path, digest=f.digest) for f in version.files)
         frozen = tuple(self._of_freeze(f) for f in self._evaluation.frozen_as(version.ref))
+        merged = version.parents if len(version.parents) > 1 else ()
         return Node(
             kind="dataset version",
             name=version.ref,
-            detail=f"{version.rows:,} rows"
-            if version.is_table
-            else f"{version.file_count:,} files",
+            detail=_held(version),
             digest=version.digest,
-            made_from=(*files, *frozen),
+            made_from=(
+                *(self._of_parent(f"{version.dataset}@{number}") for number in merged),
+                *self._files_of(version),
+                *frozen,
+            ),
         )
+
+    def _of_parent(self, ref: str) -> Node:
+        """Return a version that was merged, without what it was made from in turn."""
+        try:
+            parent = self._data.version(ref)
+        except NotFound as error:
+            return Node(kind="dataset version", name=ref, detail=error.hint or "is gone")
+        return Node(
+            kind="dataset version",
+            name=parent.ref,
+            detail=f"merged, {_held(parent)}",
+            digest=parent.digest,
+        )
+
+    def _files_of(self, version: DatasetVersion) -> tuple[Node, ...]:
+        if not version.tree or version.files:
+            return tuple(Node(kind="file", name=f.path, digest=f.digest) for f in version.files)
+        try:
+            entries = [entry for entry in self._data.files(version.ref) if entry.kind != "folder"]
+        except Corrupt as error:
+            return (Node(kind="file", name="…", detail=error.message),)
+        named = tuple(
+            Node(kind="file", name=e.path, digest=e.digest, detail=e.target and f"→ {e.target}")
+            for e in entries[:SOURCES_SHOWN]
+        )
+        left = len(entries) - SOURCES_SHOWN
+        more = (Node(kind="file", name="…", detail=f"and {left:,} more"),)
+        return (*named, *(more if left > 0 else ()))
+
+    def _of_used(self, ref: str) -> Node:
+        """Return a dataset version that something used, also when it was removed since."""
+        try:
+            return self.of_dataset(ref)
+        except NotFound as error:
+            return Node(kind="dataset version", name=ref, detail=error.hint or "is gone")
 
     def of_evaluation(self, ref: str) -> Node:
         """Return an evaluation dataset with what its records were taken from. Raises NotFound."""
@@ -152,7 +190,8 @@ class Lineage:
     def _of_input(self, run: Run, index: int) -> Node:
         item = run.inputs[index]
         if item.kind == "dataset":
-            return self.of_dataset(item.ref)
+            node = self._of_used(item.ref)
+            return node if node.digest else msgspec.structs.replace(node, digest=item.digest)
         return Node(kind="file", name=item.ref, digest=item.digest, detail=item.context)
 
     def _of_logged(self, dataset: LoggedDataset) -> Node:
@@ -172,9 +211,13 @@ class Lineage:
         return Node(kind="pipeline run", name=run.id, detail=run.name, made_from=steps)
 
     def _of_step(self, step: StepRun) -> Node:
-        datasets = tuple(self.of_dataset(ref) for ref in step.datasets)
+        datasets = tuple(self._of_used(ref) for ref in step.datasets)
         detail = "from cache" if step.cached else step.state
         return Node(kind="step", name=step.step, detail=detail, digest=step.key, made_from=datasets)
+
+
+def _held(version: DatasetVersion) -> str:
+    return f"{version.rows:,} rows" if version.is_table else f"{version.file_count:,} files"
 
 
 def _is_ours(run: Run, dataset: LoggedDataset) -> bool:

@@ -50,11 +50,11 @@ class Deliveries:
     def waiting(self, endpoint: str, source: LabelSource) -> tuple[str, ...]:
         """Return the versions not taken yet, oldest first, and those a person has released."""
         try:
-            newest = self._data.version(source.dataset).number
+            delivered = self._data.history(source.dataset)
         except NotFound:  # nothing was delivered yet
             return ()
         taken = {b.source_ref: b for b in self._serving.label_batches(endpoint)}
-        refs = (f"{source.dataset}@{number}" for number in range(1, newest + 1))
+        refs = (version.ref for version in reversed(delivered))
         return tuple(ref for ref in refs if self._is_due(ref, taken.get(ref), source))
 
     def take(

@@ -201,7 +201,7 @@ class Pipelines:
         if not self._data.is_quarantined(version.ref):
             return version
         if ref.partition("@")[2] in {"", "latest"}:
-            for older in self._data.versions(version.dataset, limit=VERSIONS_LOOKED_AT).items:
+            for older in self._data.history(version.ref)[:VERSIONS_LOOKED_AT]:
                 if not self._data.is_quarantined(older.ref):
                     return older
         raise Refused(

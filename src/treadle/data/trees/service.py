@@ -6,7 +6,10 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from treadle.data import store as sql
+from treadle.data.branches.entities import MAIN
 from treadle.data.entities import DatasetVersion
 from treadle.data.refs import find_version
 from treadle.data.tables.laid_out import LaidOut
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import BinaryIO
 
+    from treadle.data.branches.entities import Need
     from treadle.data.trees.entities import Checked, TreeDiff, TreeStatus
     from treadle.data.trees.walking import Found
     from treadle.storage.chunks.store import Pack
@@ -49,7 +53,8 @@ class Trees:
     """Commits files and folders, knows what they hold, and writes them out again.
 
     `home` is where it remembers folders it has seen and keeps files to link; without one it reads
-    every file each time and checkouts are copies.
+    every file each time and checkouts are copies. `needed_by` says what of the nouns above needs
+    versions that are to be removed.
     """
 
     def __init__(
@@ -59,11 +64,13 @@ class Trees:
         objects: ObjectStore,
         home: Path | None = None,
         code_commit: Callable[[], str | None] = lambda: None,
+        needed_by: Callable[[Sequence[str]], list[Need]] = lambda _: [],
     ) -> None:
         self._store = store
         self._objects = objects
         self._home = home
         self._code_commit = code_commit
+        self._needed_by = needed_by
         self._reader = ChunkReader(store=store, objects=objects)
         self._laid_out = LaidOut(home, reader=self._reader, objects=objects)
 
@@ -74,11 +81,14 @@ class Trees:
         *,
         message: str = "",
         progress: Callable[[int], None] | None = None,
+        branch: str = MAIN,
+        expect: str = "",
     ) -> DatasetVersion:
         """Commit files and folders as the next version of a dataset; equal ones are one version.
 
         One folder is committed with all that lies in it; several paths, or a file, under their
-        names. `progress` is told the bytes of files as they are done, from any thread.
+        names. `progress` is told the bytes of files as they are done, from any thread. `branch` and
+        `expect` are as for `commit`.
         """
         require_name(name)
         root, only = root_of([Path(source) for source in sources])
@@ -88,7 +98,9 @@ class Trees:
             found = walk(root, only=only, without=self._home)
             writer = ChunkWriter(intake)
             seen = self._seen(root, found, known, writer=writer, progress=progress)
-            version = self._add(name, seen, writer=writer, message=message)
+            draft = self.draft(name, message=message, branch=branch)
+            entries = [entry.entry for entry in seen]
+            version = self.land(draft, entries, writer=writer, expect=expect)
             if version is not None:
                 self._remember(Place(str(root), version.ref, only, tuple(seen)))
                 return version
@@ -227,6 +239,54 @@ class Trees:
             size_bytes=sum(each.size_bytes for each in gone),
         )
 
+    def draft(self, name: str, *, message: str, branch: str = MAIN) -> DatasetVersion:
+        """Return what is known of a version before its content is."""
+        return DatasetVersion(
+            id=new_id(),
+            dataset=name,
+            number=0,
+            digest="",
+            files=(),
+            table="",
+            columns=(),
+            rows=0,
+            size_bytes=0,
+            message=message,
+            actor=current_actor(),
+            code_commit=self._code_commit(),
+            created_at=0,
+            branch=branch,
+        )
+
+    def land(
+        self,
+        draft: DatasetVersion,
+        entries: Sequence[TreeEntry],
+        *,
+        writer: ChunkWriter,
+        expect: str = "",
+    ) -> DatasetVersion | None:
+        """Make a tree a version, or return None if a chunk that it needs was swept away.
+
+        `writer` has been given what of it is not stored yet.
+        """
+        tree, own = write_tree(entries, writer=writer)
+        writer.close()
+        draft = msgspec.structs.replace(
+            draft,
+            digest=tree,
+            tree=tree,
+            size_bytes=_size(entries),
+            file_count=_count(entries),
+            stored_bytes=writer.intake.stored_bytes,
+        )
+        needed = {*own, *(chunk for entry in entries for chunk in entry.chunks)}
+        with self._store.write() as tx:
+            chunks_sql.lock_to_lean(tx)
+            if len(chunks_sql.known(tx, needed)) < len(needed):
+                return None
+            return add_version(tx, draft, expect=expect)
+
     def _tree_version(self, ref: str) -> DatasetVersion:
         with self._store.read() as tx:
             version = find_version(tx, ref)
@@ -302,37 +362,6 @@ class Trees:
         paths = {s.path for s in seen if gone.intersection(s.entry.chunks)} if gone else set()
         return [here for here in found if here.path in paths]
 
-    def _add(
-        self, name: str, seen: Sequence[Seen], *, writer: ChunkWriter, message: str
-    ) -> DatasetVersion | None:
-        """Make a version visible, or return None if a chunk that it needs was swept away."""
-        tree, own = write_tree((entry.entry for entry in seen), writer=writer)
-        writer.close()
-        draft = DatasetVersion(
-            id=new_id(),
-            dataset=name,
-            number=0,
-            digest=tree,
-            files=(),
-            table="",
-            columns=(),
-            rows=0,
-            size_bytes=_size(seen),
-            message=message,
-            actor=current_actor(),
-            code_commit=self._code_commit(),
-            created_at=0,
-            tree=tree,
-            file_count=_count(seen),
-            stored_bytes=writer.intake.stored_bytes,
-        )
-        needed = {*own, *(chunk for entry in seen for chunk in entry.entry.chunks)}
-        with self._store.write() as tx:
-            chunks_sql.lock_to_lean(tx)
-            if len(chunks_sql.known(tx, needed)) < len(needed):
-                return None
-            return add_version(tx, draft)
-
 
 def _copy_at(where: str) -> ObjectStore:
     folder = Path(where)
@@ -350,9 +379,9 @@ def _is_still(here: Here, path: str) -> bool:
     return known is not None and found is not None and known.is_still(found)
 
 
-def _size(seen: Sequence[Seen]) -> int:
+def _size(seen: Sequence[Seen | TreeEntry]) -> int:
     return sum(entry.size_bytes for entry in seen if entry.kind != "link")
 
 
-def _count(seen: Sequence[Seen]) -> int:
+def _count(seen: Sequence[Seen | TreeEntry]) -> int:
     return sum(entry.kind != "folder" for entry in seen)

@@ -1,0 +1,339 @@
+"""`treadle data log`, `branch`, `tag`, `merge`, `rm` and `restore`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from treadle.cli.graphs import draw
+from treadle.cli.group import Command
+from treadle.cli.home import client_of
+from treadle.cli.output import (
+    cut,
+    dry_run_option,
+    json_option,
+    paging_options,
+    print_json,
+    print_listing,
+    size,
+    when,
+    when_utc,
+    yes_option,
+)
+
+if TYPE_CHECKING:
+    from treadle.data.branches.entities import Need, Pointer
+    from treadle.data.history.entities import LogEntry, Merged, Removal, Side
+
+CONFLICTS_SHOWN = 20
+NAMED_AT_MOST = 10
+DIGITS_OF_COMMIT = 12
+
+
+@click.command(
+    "log", cls=Command, example="treadle data log flights\ntreadle data log flights@exp --limit 5"
+)
+@click.argument("ref")
+@click.option("--all", "every", is_flag=True, help="Every version of the dataset, on any branch.")
+@paging_options
+@json_option
+@click.pass_context
+def log(
+    ctx: click.Context, *, ref: str, every: bool, limit: int, offset: int, as_json: bool
+) -> None:
+    """Tell how a version came to be: all it descends from, newest first.
+
+    NAME alone is the head of main. Branches and tags stand at the versions they point at; removed
+    versions are marked with x as long as they can be restored.
+    """
+    data = client_of(ctx).data
+    page = data.log(ref, every=every, limit=limit, offset=offset)
+    if as_json:
+        print_json(page)
+        return
+    # Lines lead on to versions of other pages: they are drawn from the first one on.
+    before = data.log(ref, every=every, limit=offset).items if offset else ()
+    rows = draw([(e.version.number, e.version.parents) for e in (*before, *page.items)])
+    for entry, (above, mark) in list(zip((*before, *page.items), rows, strict=True))[offset:]:
+        for line in above:
+            click.echo(line)
+        _print_entry(entry, mark)
+    if page.next_offset is not None:
+        shown = len(page.items)
+        click.echo(f"{shown} of {page.total}; go on with --offset {page.next_offset}", err=True)
+
+
+@click.command(
+    "branch",
+    cls=Command,
+    example="treadle data branch flights\n"
+    "treadle data branch flights exp --from flights@2\n"
+    "treadle data branch flights exp --delete",
+)
+@click.argument("name")
+@click.argument("branch", required=False)
+@click.option(
+    "--from", "at", default="", metavar="REF", help="Where it begins; else where main is."
+)
+@click.option("--force", is_flag=True, help="Move a branch that is there already.")
+@click.option("--delete", is_flag=True, help="Take the branch away; its versions stay.")
+@paging_options
+@json_option
+@click.pass_context
+def branch_command(
+    ctx: click.Context,
+    *,
+    name: str,
+    branch: str | None,
+    at: str,
+    force: bool,
+    delete: bool,
+    limit: int,
+    offset: int,
+    as_json: bool,
+) -> None:
+    """List the branches of a dataset, or make, move or delete one.
+
+    A branch is a name for a version that moves when something is committed on it. `flights` alone
+    means branch main.
+    """
+    data = client_of(ctx).data
+    if branch is None:
+        if at or force or delete:
+            raise click.UsageError("Name the branch: treadle data branch NAME BRANCH.")
+        _print_pointers(data.pointers(name), "branch", limit=limit, offset=offset, as_json=as_json)
+        return
+    if delete:
+        found = data.delete_branch(name, branch)
+        back = f"treadle data branch {name} {branch} --from {found.version}"
+        _answer(found, f"Deleted branch {found.ref}. Back again: {back}", as_json=as_json)
+        return
+    found = data.branch(name, branch, at=at, force=force)
+    _answer(found, f"{found.ref} is {found.version}", as_json=as_json)
+
+
+@click.command(
+    "tag",
+    cls=Command,
+    example="treadle data tag flights@3 v1\n"
+    "treadle data tag flights\n"
+    "treadle data tag flights v1 --delete",
+)
+@click.argument("ref")
+@click.argument("tag", required=False)
+@click.option("--force", is_flag=True, help="Take it from the version that has it.")
+@click.option("--delete", is_flag=True, help="Take the tag away; the version stays.")
+@paging_options
+@json_option
+@click.pass_context
+def tag_command(
+    ctx: click.Context,
+    *,
+    ref: str,
+    tag: str | None,
+    force: bool,
+    delete: bool,
+    limit: int,
+    offset: int,
+    as_json: bool,
+) -> None:
+    """List the tags of a dataset, or give a version a name that stays: flights@v1."""
+    data, name = client_of(ctx).data, ref.partition("@")[0]
+    if tag is None:
+        if force or delete:
+            raise click.UsageError("Name the tag: treadle data tag NAME@N TAG.")
+        _print_pointers(data.pointers(name), "tag", limit=limit, offset=offset, as_json=as_json)
+        return
+    if delete:
+        found = data.delete_tag(name, tag)
+        back = f"treadle data tag {found.version} {tag}"
+        _answer(found, f"Deleted tag {found.ref}. Back again: {back}", as_json=as_json)
+        return
+    found = data.tag(ref, tag, force=force)
+    _answer(found, f"{found.ref} is {found.version}", as_json=as_json)
+
+
+@click.command(
+    "merge",
+    cls=Command,
+    example="treadle data merge images@exp --dry-run\n"
+    "treadle data merge images@exp --into main --theirs",
+)
+@click.argument("ref")
+@click.option("--into", default="main", show_default=True, metavar="BRANCH", help="What takes it.")
+@click.option("--ours", "take", flag_value="ours", help="Where they differ, keep what INTO has.")
+@click.option("--theirs", "take", flag_value="theirs", help="Where they differ, take what REF has.")
+@click.option("--message", "-m", default="", help="Why.")
+@dry_run_option
+@json_option
+@click.pass_context
+def merge(
+    ctx: click.Context,
+    *,
+    ref: str,
+    into: str,
+    take: Side | None,
+    message: str,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Bring what was changed on a branch or version (images@exp) into a branch.
+
+    Both are compared with the nearest version that they descend from. Where both changed the same
+    otherwise, nothing is done, it is named, and the exit code is 1.
+    """
+    found = client_of(ctx).data.merge(ref, into=into, take=take, message=message, dry_run=dry_run)
+    if as_json:
+        print_json(found)
+    else:
+        _print_merged(found, dry_run=dry_run)
+    if found.kind == "conflicts":
+        ctx.exit(1)
+
+
+@click.command(
+    "rm",
+    cls=Command,
+    example="treadle data rm flights@2 --dry-run\n"
+    "treadle data rm flights@2 --yes\n"
+    "treadle data restore flights@2",
+)
+@click.argument("ref")
+@click.option(
+    "--force", is_flag=True, help="Although runs, models or evaluations were made from it."
+)
+@dry_run_option
+@yes_option
+@json_option
+@click.pass_context
+def rm(
+    ctx: click.Context, *, ref: str, force: bool, dry_run: bool, yes: bool, as_json: bool
+) -> None:
+    """Remove a version (flights@2), or a dataset with all its versions (flights).
+
+    Who reads it is told from then on who removed it and when. Restore brings it back within
+    a week; then `treadle data gc` takes it. What a branch, a tag, a contract or an
+    endpoint needs is not removed.
+    """
+    data = client_of(ctx).data
+    if dry_run or not yes:
+        would = data.remove(ref, force=force, dry_run=True)
+        if dry_run:
+            _answer(would, _would_remove(would), as_json=as_json)
+            return
+        if all(force and need.is_record for need in would.needed_by):
+            click.confirm(f"Remove {_named(would)}?", abort=True, err=True)
+    found = data.remove(ref, force=force)
+    told = f"Removed {_named(found)}. Back again: treadle data restore {ref}"
+    _answer(found, told, as_json=as_json)
+
+
+@click.command(
+    "restore",
+    cls=Command,
+    example="treadle data restore flights@2\ntreadle data restore flights",
+)
+@click.argument("ref")
+@json_option
+@click.pass_context
+def restore(ctx: click.Context, *, ref: str, as_json: bool) -> None:
+    """Bring a removed version back (flights@2), or all removed ones of a dataset (flights)."""
+    found = client_of(ctx).data.restore(ref)
+    names = ", ".join(version.ref for version in found[:NAMED_AT_MOST])
+    more = f" and {len(found) - NAMED_AT_MOST} more" if len(found) > NAMED_AT_MOST else ""
+    told = f"Restored {names}{more}." if found else f"{ref} is not removed."
+    _answer(found, told, as_json=as_json)
+
+
+HISTORY_COMMANDS = (log, branch_command, tag_command, merge, rm, restore)
+
+
+def _print_entry(entry: LogEntry, mark: str) -> None:
+    version = entry.version
+    named = [*entry.branches, *(f"tag {tag}" for tag in entry.tags)]
+    if version.removed_at is not None:
+        mark = mark.replace("*", "x")
+        named.append(f"removed {when_utc(version.removed_at)} by {version.removed_by}")
+    held = f"{version.rows:,} rows" if version.is_table else f"{version.file_count:,} files"
+    stored = "" if version.stored_bytes is None else f", stored {size(version.stored_bytes)}"
+    told = [
+        click.style(version.ref, bold=True),
+        f"({', '.join(named)})" if named else "",
+        f"merges {', '.join(map(str, version.parents))}" if len(version.parents) > 1 else "",
+        when(version.created_at),
+        version.actor,
+        f"{held}, {size(version.size_bytes)}{stored}",
+        f"code {version.code_commit[:DIGITS_OF_COMMIT]}" if version.code_commit else "",
+        version.message,
+    ]
+    click.echo(f"{mark}  {'  '.join(text for text in told if text)}")
+
+
+def _print_pointers(
+    found: tuple[Pointer, ...], kind: str, *, limit: int, offset: int, as_json: bool
+) -> None:
+    mine = tuple(pointer for pointer in found if pointer.kind == kind)
+    print_listing(
+        cut(mine, limit=limit, offset=offset),
+        as_json=as_json,
+        headers=(kind, "version", "since (UTC)", "by"),
+        row=lambda p: (p.name, p.version, when(p.moved_at), p.actor),
+        empty="No tags yet. Give one: treadle data tag NAME@N v1",
+    )
+
+
+def _print_merged(found: Merged, *, dry_run: bool) -> None:
+    would = "Would move" if dry_run else "Moved"
+    if found.kind == "nothing":
+        click.echo(f"{found.into} has all of {found.theirs} already.")
+    elif found.kind == "forward":
+        click.echo(f"{would} {found.into} to {found.theirs}: it has nothing of its own.")
+    elif found.kind == "merged":
+        made = "Would merge" if dry_run else f"{found.version} merges"
+        told = f"{made} {found.theirs} into {found.into}: {_counted(found.taken, 'path')} taken."
+        if found.version == found.theirs:
+            told = f"Moved {found.into} to {found.version}: the merge comes to what that holds."
+        click.echo(told)
+    else:
+        for clash in found.conflicts[:CONFLICTS_SHOWN]:
+            path = clash.path if clash.path.isprintable() else repr(clash.path)
+            click.echo(f"conflict  {path}  {clash.why}")
+        if len(found.conflicts) > CONFLICTS_SHOWN:
+            left = len(found.conflicts) - CONFLICTS_SHOWN
+            click.echo(f"… and {left:,} more; all of them with --json")
+        click.echo(
+            f"{_counted(len(found.conflicts), 'conflict')} since {found.base or 'the beginning'}; "
+            f"nothing was done. Take one side's with --ours or --theirs.",
+            err=True,
+        )
+
+
+def _named(found: Removal) -> str:
+    if len(found.refs) == 1:
+        return found.refs[0]
+    name = found.refs[0].partition("@")[0]
+    return f"{name} with its {len(found.refs):,} versions"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _would_remove(found: Removal) -> str:
+    lines = [
+        f"Would remove {_named(found)}; gc would then free {size(found.freed_bytes)}.",
+        *(f"needed   {need.ref} by {need.by}{_passable(need)}" for need in found.needed_by),
+    ]
+    return "\n".join(lines)
+
+
+def _passable(need: Need) -> str:
+    return " (a record: --force)" if need.is_record else ""
+
+
+def _answer(value: object, sentence: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(value)
+    else:
+        click.echo(sentence)

@@ -1,0 +1,1 @@
+"""Names that point at versions, and how versions descend from each other."""

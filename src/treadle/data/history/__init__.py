@@ -1,0 +1,1 @@
+"""The verbs on a dataset's history: branches, tags, log, merge, removal."""

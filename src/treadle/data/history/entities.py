@@ -1,0 +1,52 @@
+"""What the history of a dataset tells: its log, what a merge did, what a removal takes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from treadle.data.branches.entities import Need
+from treadle.data.entities import DatasetVersion
+
+MergeKind = Literal["nothing", "forward", "merged", "conflicts"]
+Side = Literal["ours", "theirs"]
+
+
+class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A version in the log, and the branches and tags that point at it."""
+
+    version: DatasetVersion
+    branches: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+
+class Clash(msgspec.Struct, frozen=True):
+    """A path on which two sides of a merge do not agree."""
+
+    path: str
+    why: str
+
+
+class Merged(msgspec.Struct, frozen=True, kw_only=True):
+    """What a merge did, or would do.
+
+    `forward` moved the branch without a new version; `nothing` was to be done; with `conflicts`
+    nothing was done. `taken` are the paths that differ from the branch's own.
+    """
+
+    kind: MergeKind
+    theirs: str
+    into: str
+    base: str = ""
+    version: str = ""
+    taken: int = 0
+    conflicts: tuple[Clash, ...] = ()
+
+
+class Removal(msgspec.Struct, frozen=True, kw_only=True):
+    """The versions that are removed, or would be, and what `gc` will free after the grace time."""
+
+    refs: tuple[str, ...]
+    needed_by: tuple[Need, ...] = ()
+    freed_bytes: int = 0

@@ -1,0 +1,145 @@
+"""The verb that merges one branch into another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from treadle.data import store as sql
+from treadle.data.branches.entities import MAIN
+from treadle.data.branches.graph import descends, merge_base
+from treadle.data.entities import DatasetVersion
+from treadle.data.facts import BranchSet
+from treadle.data.history.entities import Merged
+from treadle.data.history.merging import differing, merge_trees
+from treadle.data.refs import find_version
+from treadle.data.trees.encoding import read_tree
+from treadle.data.trees.service import ATTEMPTS, Trees
+from treadle.data.versions import point_branch, require_branch
+from treadle.kernel.errors import Conflict, InvalidInput
+from treadle.storage.chunks.writing import ChunkWriter
+
+if TYPE_CHECKING:
+    from treadle.data.history.entities import Side
+    from treadle.data.trees.entities import TreeEntry
+
+
+class Sides(msgspec.Struct, frozen=True):
+    """The two versions that are merged, and the nearest one that both descend from."""
+
+    branch: str
+    ours: DatasetVersion
+    theirs: DatasetVersion
+    base: DatasetVersion | None
+    is_forward: bool
+
+    def merged(self, **fields: object) -> Merged:
+        """Return what became of it."""
+        return Merged(
+            theirs=self.theirs.ref,
+            into=f"{self.ours.dataset}@{self.branch}",
+            base=self.base.ref if self.base else "",
+            **fields,  # type: ignore[arg-type]
+        )
+
+
+class Mergers(Trees):
+    """Merges branches."""
+
+    def merge(
+        self,
+        ref: str,
+        *,
+        into: str = MAIN,
+        take: Side | None = None,
+        message: str = "",
+        dry_run: bool = False,
+    ) -> Merged:
+        """Bring what was changed on a version or branch into a branch of the same dataset.
+
+        Against the nearest version that both descend from, path by path. Where the sides do not
+        agree nothing is done and the paths are named, unless `take` says whose is right. Where the
+        branch has nothing of its own it only moves.
+        """
+        for _ in range(ATTEMPTS):
+            sides = self._sides(ref, into)
+            found = self._merged(sides, take=take, message=message, dry_run=dry_run)
+            if found is not None:
+                return found
+        raise Conflict(
+            f"Four times something else happened to {into} or its chunks while {ref} was merged.",
+            hint="Merge again when nobody commits there.",
+        )
+
+    def _sides(self, ref: str, into: str) -> Sides:
+        with self._store.read() as tx:
+            theirs = find_version(tx, ref)
+            branch = require_branch(tx, theirs.dataset, into)
+            ours = find_version(tx, branch.version)
+            links = sql.links(tx, theirs.dataset)
+            base = merge_base(links, ours.number, theirs.number)
+            below = None if base is None else sql.version_by_number(tx, theirs.dataset, base)
+            forward = descends(links, theirs.number, ours.number)
+        return Sides(into, ours, theirs, below, forward)
+
+    def _merged(
+        self, sides: Sides, *, take: Side | None, message: str, dry_run: bool
+    ) -> Merged | None:
+        """Return what the merge did, None when something came in between."""
+        ours, theirs, base = sides.ours, sides.theirs, sides.base
+        if base is not None and base.number == theirs.number:
+            return sides.merged(kind="nothing", version=ours.ref)
+        if sides.is_forward:
+            return self._forward(sides, dry_run=dry_run)
+        trees = [self._entries(side) for side in (base, ours, theirs)]
+        merged, clashes = merge_trees(*trees, take=take)
+        if clashes:
+            return sides.merged(kind="conflicts", conflicts=clashes)
+        taken = differing(trees[1], merged)
+        if dry_run or not taken:
+            return sides.merged(kind="merged" if taken else "nothing", taken=taken)
+        draft = msgspec.structs.replace(
+            self.draft(
+                ours.dataset,
+                message=message or f"merge {theirs.ref} into {sides.branch}",
+                branch=sides.branch,
+            ),
+            parents=(ours.number, theirs.number),
+        )
+        try:
+            version = self.land(draft, merged, writer=ChunkWriter(self._intake()), expect=ours.ref)
+        except Conflict as error:
+            if "head" in error.data:  # somebody committed there
+                return None
+            raise
+        if version is None:
+            return None
+        return sides.merged(kind="merged", version=version.ref, taken=taken)
+
+    def _entries(self, version: DatasetVersion | None) -> tuple[TreeEntry, ...]:
+        if version is None:
+            return ()
+        if version.is_table:
+            raise InvalidInput(f"{version.ref} is a table: its rows are not merged path by path.")
+        # Of a removed base, too: what descends from it keeps what it needs until it is forgotten.
+        return read_tree(version.tree, reader=self._reader)
+
+    def _forward(self, sides: Sides, *, dry_run: bool) -> Merged | None:
+        name, ours, theirs = sides.ours.dataset, sides.ours, sides.theirs
+        if not dry_run:
+            with self._store.write() as tx:
+                sql.lock_dataset(tx, name)
+                if require_branch(tx, name, sides.branch).number != ours.number:
+                    return None
+                find_version(tx, theirs.ref)
+                point_branch(tx, name, sides.branch, theirs.number)
+                tx.emit(
+                    BranchSet(
+                        dataset=name,
+                        name=sides.branch,
+                        version_number=theirs.number,
+                        was=ours.number,
+                    )
+                )
+        return sides.merged(kind="forward", version="" if dry_run else theirs.ref)
