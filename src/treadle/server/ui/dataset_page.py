@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from treadle.kernel.clock import as_datetime, format_day
-from treadle.kernel.errors import Corrupt, InvalidInput
+from treadle.kernel.errors import Corrupt, InvalidInput, NotFound
 from treadle.server.asked import app_of
 from treadle.server.ui import paging
 from treadle.server.ui.contexts import (
@@ -16,7 +16,7 @@ from treadle.server.ui.contexts import (
     QuarantineRow,
 )
 from treadle.server.ui.formats import number, size
-from treadle.server.ui.places import run_place, version_link
+from treadle.server.ui.places import dataset_version_place, run_place, version_link
 from treadle.server.ui.snippets import snippets
 from treadle.server.ui.widgets import Histogram, Link, Notice, Page, Stat
 
@@ -57,6 +57,7 @@ def dataset_version_context(request: Request, ref: str) -> DatasetVersionContext
     validation = next(iter(data.validations(version.ref)), None)
     held = _held(data.quarantines(version.dataset), version)
     profile = _profile(app, version)
+    pointers = [p for p in data.pointers(version.dataset) if p.number == version.number]
     files, notice = _files(app, version)
     shown, pager = paging.cut(request, files)
     state = contract_state(validation.verdict if validation else None, is_held=bool(held))
@@ -68,6 +69,9 @@ def dataset_version_context(request: Request, ref: str) -> DatasetVersionContext
         contract_name=_contract_name(contract, validation),
         committed_us=version.created_at,
         actor=version.actor,
+        branches=tuple(p.name for p in pointers if p.kind == "branch"),
+        tags=tuple(p.name for p in pointers if p.kind == "tag"),
+        parents=tuple(_parent(f"{version.dataset}@{number}") for number in version.parents),
         source=version.message or ", ".join(f.path for f in version.files),
         stats=_stats(version, held, profile) if version.is_table else _file_stats(app, version),
         is_table=version.is_table,
@@ -80,6 +84,10 @@ def dataset_version_context(request: Request, ref: str) -> DatasetVersionContext
         made_from=(),  # commits come from outside; nothing here commits what a pipeline made
         used_by=_used_by(app, version.ref),
     )
+
+
+def _parent(ref: str) -> Link:
+    return Link(ref, dataset_version_place(ref))
 
 
 def _page(app: App, version: DatasetVersion) -> Page:
@@ -160,12 +168,12 @@ def _file_stats(app: App, version: DatasetVersion) -> tuple[Stat, ...]:
 
 def _against_previous(app: App, version: DatasetVersion) -> str:
     """Say in a few words what is different from the version before."""
-    if version.number == 1:
+    if not version.parents:
         return "the first version"
-    before = f"{version.dataset}@{version.number - 1}"
+    before = f"{version.dataset}@{version.parents[0]}"
     try:
         diff = app.data.diff_files(before, version.ref)
-    except (Corrupt, InvalidInput):  # it is damaged, as the list below says, or it was a table
+    except (Corrupt, InvalidInput, NotFound):  # damaged, as is said below; or a table, or removed
         return ""
     counts = ("added", "changed", "removed", "renamed")
     told = [f"{number(len(getattr(diff, c)))} {c}" for c in counts if getattr(diff, c)]

@@ -30,6 +30,7 @@ from treadle.server.ui.contexts.data import (
     ExpectationRow,
     FileRow,
     QuarantineRow,
+    RemovedVersionRow,
 )
 from treadle.server.ui.contexts.endpoints import (
     EndpointContext,
@@ -158,6 +159,7 @@ __all__ = [
     "QuarantineRow",
     "RecordRow",
     "ReleaseEntry",
+    "RemovedVersionRow",
     "RunContext",
     "RunRow",
     "RunsContext",

@@ -48,15 +48,30 @@ class DatasetVersionRow:
     contract: str
     quarantined: int
     actor: str
+    branches: tuple[str, ...]
+    tags: tuple[str, ...]
+    origin: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedVersionRow:
+    """A version that was removed and can be restored, and the command that does it."""
+
+    version: str
+    removed_us: int
+    actor: str
+    command: str
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetContext:
-    """Dataset: its versions, newest first."""
+    """Dataset: its versions with their branches and tags, newest first, and those removed."""
 
     page: Page
     name: str
     versions: tuple[DatasetVersionRow, ...]
+    removed: tuple[RemovedVersionRow, ...]
     pager: Pager
     notice: Notice | None = None
 
@@ -119,6 +134,9 @@ class DatasetVersionContext:
     contract_name: str
     committed_us: int
     actor: str
+    branches: tuple[str, ...]
+    tags: tuple[str, ...]
+    parents: tuple[Link, ...]
     source: str
     stats: tuple[Stat, ...]
     is_table: bool

@@ -13,6 +13,7 @@ from treadle.server.ui.contexts import (
     DatasetRow,
     DatasetsContext,
     DatasetVersionRow,
+    RemovedVersionRow,
 )
 from treadle.server.ui.dataset_page import contract_state, dataset_version_context
 from treadle.server.ui.places import dataset_place, dataset_version_place
@@ -20,9 +21,12 @@ from treadle.server.ui.snippets import snippets
 from treadle.server.ui.widgets import Link, Notice, Page
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from treadle.data.branches.entities import Pointer
     from treadle.data.entities import DatasetSummary, DatasetVersion
 
 
@@ -50,7 +54,7 @@ def dataset(request: Request) -> Response:
     """List the versions of a dataset, newest first."""
     app, offset, name = app_of(request), paging.offset_of(request), request.path_params["name"]
     found = app.data.versions(name, limit=paging.ROWS, offset=offset)
-    verdicts = app.data.verdicts(name)
+    verdicts, pointers = app.data.verdicts(name), app.data.pointers(name)
     held: Counter[int] = Counter()
     for quarantine in app.data.quarantines(name):
         if quarantine.state != "released":
@@ -69,9 +73,15 @@ def dataset(request: Request) -> Response:
         ),
         name=name,
         versions=tuple(
-            _version(version, held=held[version.number], verdict=verdicts.get(version.number))
+            _version(
+                version,
+                held=held[version.number],
+                verdict=verdicts.get(version.number),
+                pointers=[p for p in pointers if p.number == version.number],
+            )
             for version in found.items
         ),
+        removed=tuple(_removed(version) for version in app.data.removed(name)),
         pager=paging.pager_of(request, found, offset=offset),
     )
     return page(request, "dataset.html", context)
@@ -102,7 +112,9 @@ def _summary(summary: DatasetSummary) -> DatasetRow:
     )
 
 
-def _version(version: DatasetVersion, *, held: int, verdict: str | None) -> DatasetVersionRow:
+def _version(
+    version: DatasetVersion, *, held: int, verdict: str | None, pointers: Sequence[Pointer]
+) -> DatasetVersionRow:
     return DatasetVersionRow(
         version=str(version.number),
         href=dataset_version_place(version.ref),
@@ -113,6 +125,27 @@ def _version(version: DatasetVersion, *, held: int, verdict: str | None) -> Data
         contract=contract_state(verdict, is_held=held > 0),
         quarantined=held,
         actor=version.actor,
+        branches=tuple(p.name for p in pointers if p.kind == "branch"),
+        tags=tuple(p.name for p in pointers if p.kind == "tag"),
+        origin=_origin(version),
+        message=version.message,
+    )
+
+
+def _origin(version: DatasetVersion) -> str:
+    """Say in words which versions one was made on."""
+    if not version.parents:
+        return "the first"
+    parents = " and ".join(str(number) for number in version.parents)
+    return f"merges {parents}" if len(version.parents) > 1 else f"after {parents}"
+
+
+def _removed(version: DatasetVersion) -> RemovedVersionRow:
+    return RemovedVersionRow(
+        version=str(version.number),
+        removed_us=version.removed_at or 0,
+        actor=version.removed_by,
+        command=f"treadle data restore {version.ref}",
     )
 
 
