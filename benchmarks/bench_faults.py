@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from treadle.analysis.profiles import profile_table
 from treadle.data.checks import check_table
 from treadle.data.inference import infer_body
+from treadle.data.profiling import profile_table
 from treadle.data.sources import load_source
 from treadle.demo.flights_data import installed_tables
 from treadle.errors import InvalidInput

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from treadle.analysis.profiles import profile_table
 from treadle.data.checks import check_table
 from treadle.data.inference import infer_body
+from treadle.data.profiling import profile_table
 from treadle.data.sources import load_source
 
 if TYPE_CHECKING:

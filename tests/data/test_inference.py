@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treadle.analysis.profiles import profile_table
 from treadle.data.checks import check_table
 from treadle.data.entities import worst
 from treadle.data.inference import infer_body
+from treadle.data.profiling import profile_table
 from treadle.data.rounding import downward, upward
 from treadle.kernel.errors import InvalidInput, NotFound
 

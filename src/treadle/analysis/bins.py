@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from treadle.analysis.ordered import Ordered
 from treadle.kernel.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -34,13 +35,17 @@ def reference_bins(ordered: Floats, *, bins: int = 10) -> Bins:
     if not len(ordered):
         raise InvalidInput("The reference has no values.", hint="Choose a reference with values.")
     quantiles = quantiles_of_sorted(ordered, levels=np.linspace(0.0, 1.0, bins + 1))
-    values, times = np.unique(quantiles, return_counts=True)
-    frequent = values[times > 1]
-    inner = values[(values > quantiles[0]) & (values < quantiles[-1])]
+    return bins_from_quantiles(Ordered([ordered]), quantiles)
+
+
+def bins_from_quantiles(values: Ordered, quantiles: Floats) -> Bins:
+    """Cut ordered values at quantiles of theirs, from the lowest value to the highest."""
+    found, times = np.unique(quantiles, return_counts=True)
+    frequent = found[times > 1]
+    inner = found[(found > quantiles[0]) & (found < quantiles[-1])]
     edges = np.unique(np.concatenate([inner, frequent, np.nextafter(frequent, np.inf)]))
-    below = np.searchsorted(ordered, edges, side="left")
-    counts = np.diff(np.concatenate([[0], below, [len(ordered)]]))
-    return Bins(tuple(edges.tolist()), tuple(counts.tolist()))
+    edges = edges[np.isfinite(edges)]
+    return Bins(tuple(edges.tolist()), tuple(values.counts_between(edges.tolist()).tolist()))
 
 
 def count_in_bins(values: Floats, *, edges: Floats) -> NDArray[np.int64]:

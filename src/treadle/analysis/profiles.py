@@ -1,48 +1,72 @@
 """A profile: what a table's columns look like, small enough to store and to compare against.
 
-One sort (numbers, times) or one count (categories) per column; a column at a time, so that memory
-stays at one column. NaN counts as null; infinite values are counted apart and left out.
+NaN counts as null; infinite values are counted apart and left out. Every figure of a single column
+is exact; what is said of pairs is of the rows that `sampled` counts. The scan that fills this in
+lies with the data; here is what the figures mean, and how they follow from ordered values.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from itertools import pairwise
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from treadle.analysis.bins import Bins, quantiles_of_sorted, reference_bins
-from treadle.analysis.columns import NULL_CATEGORY, Values, as_array, as_floats, category_counts
-from treadle.analysis.columns import require_same_length as _require_same_length
+from treadle.analysis.associations import Pair
+from treadle.analysis.bins import Bins, bins_from_quantiles
+from treadle.analysis.ordered import Ordered, places_around, quantiles
+from treadle.analysis.periods import Unit
+from treadle.analysis.personal import Hint, masked
 from treadle.kernel.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from treadle.analysis.columns import Floats
 
+FORM = 2
+"""The form of a stored profile; one of another form is made again."""
 QUANTILE_LEVELS = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
 TOP_VALUES = 20
+MOST_CATEGORIES = 200
+"""So many distinct values are all kept with their counts."""
 HISTOGRAM_BINS = 20
+LONGEST_SHOWN = 200
+"""A longer text is cut to so many characters."""
 _TEXT_SHARE = 0.5  # more distinct values than this share of rows: free text or an identifier
 _FEW = 50  # this few distinct values are categories in any table
+_NEARLY = 0.99
+_MOSTLY = 0.5
+
+Kind = Literal["number", "category", "time", "bool", "text", "other"]
+
+
+class Lengths(msgspec.Struct, frozen=True):
+    """How many characters the texts of a column have; `blank` are empty or only white space."""
+
+    min: int
+    mean: float
+    max: int
+    blank: int
 
 
 class ColumnProfile(msgspec.Struct, frozen=True):
     """One column. What does not apply to its kind is None or empty.
 
-    `kind`: number, category, time, bool or text. Times are UTC microseconds (times of day:
-    microseconds since midnight). `quantiles` belong to QUANTILE_LEVELS. `histogram` has bins of
-    equal width for a picture (edges: one more than counts); `reference_bins` are cut at quantiles
-    (edges: inner cuts, one fewer than counts) for `drift.psi_from_bins`. `top_values` are the
-    most frequent values as text.
+    `kind`: number, category, time, bool, text or other (nested and binary: only nulls are counted).
+    Times are UTC microseconds (times of day: microseconds since midnight). `quantiles` belong to
+    QUANTILE_LEVELS. `histogram` has bins of equal width for a picture (edges: one more than
+    counts); `reference_bins` are cut at quantiles (edges: inner cuts, one fewer than counts) for
+    `drift.psi_from_bins`. `top_values` are the most frequent values as text, of equally frequent
+    ones the smaller first; `categories` are all values, by count, where they are at most 200.
+    `once` are the values that occur once. `remarks` say in a word what stands out. A column with a
+    hint of personal data shows no whole value: its texts are masked, its numbers left out.
     """
 
     name: str
     type: str
-    kind: str
+    kind: Kind
     rows: int
     nulls: int
     infinite: int = 0
@@ -55,6 +79,13 @@ class ColumnProfile(msgspec.Struct, frozen=True):
     histogram: Bins | None = None
     reference_bins: Bins | None = None
     top_values: tuple[tuple[str, int], ...] = ()
+    categories: tuple[tuple[str, int], ...] = ()
+    once: int | None = None
+    zeros: int | None = None
+    negatives: int | None = None
+    lengths: Lengths | None = None
+    hints: tuple[Hint, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def quantile(self, level: float) -> float:
         """Return a stored quantile."""
@@ -66,11 +97,79 @@ class ColumnProfile(msgspec.Struct, frozen=True):
         return self.quantiles[QUANTILE_LEVELS.index(level)]
 
 
+class TargetTie(msgspec.Struct, frozen=True):
+    """What one column alone tells of the target, over the sampled rows.
+
+    `information` is the mutual information in bits (numbers cut at 20 quantiles, null a value of
+    its own), `share` of the target's entropy. `auc` in [0.5, 1] is `leakage.single_feature_probe`'s
+    where the target is two values or a number (split at its median), and `status` what it says.
+    """
+
+    name: str
+    information: float
+    share: float
+    auc: float | None = None
+    status: str = ""
+
+
+class TimeChart(msgspec.Struct, frozen=True):
+    """Rows, and nulls of each column that has any, by period of the time column (UTC).
+
+    `starts` are the periods' beginnings in µs; rows without a time are `undated`.
+    """
+
+    column: str
+    unit: Unit
+    starts: tuple[int, ...]
+    rows: tuple[int, ...]
+    nulls: dict[str, tuple[int, ...]]
+    undated: int = 0
+
+
+class ColumnDrift(msgspec.Struct, frozen=True):
+    """How far a column moved from a reference: distances, no alarm.
+
+    Numbers and times by the reference's quantile bins, categories and booleans by name with null as
+    one of them. Both distances are None where they cannot be said, and `why` tells.
+    """
+
+    name: str
+    psi: float | None = None
+    js: float | None = None
+    nulls_before: float = 0.0
+    nulls_now: float = 0.0
+    why: str = ""
+
+
+class TableDrift(msgspec.Struct, frozen=True):
+    """How far a table moved from a reference, by column; `against` names the reference."""
+
+    against: str
+    rows_before: int
+    columns: tuple[ColumnDrift, ...]
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
 class TableProfile(msgspec.Struct, frozen=True):
-    """A table's number of rows and the profile of each column, in order."""
+    """A table's number of rows and the profile of each column, in order.
+
+    `repeated` rows equal an earlier one in every column. `pairs` and `target_ties` are of `sampled`
+    rows: all of them, or a random sample. `target` and `time` are the columns asked for.
+    """
 
     rows: int
     columns: tuple[ColumnProfile, ...]
+    form: int = 0
+    repeated: int | None = None
+    sampled: int = 0
+    pairs: tuple[Pair, ...] = ()
+    unpaired: tuple[str, ...] = ()
+    target: str = ""
+    target_ties: tuple[TargetTie, ...] = ()
+    time: str = ""
+    chart: TimeChart | None = None
+    drift: TableDrift | None = None
 
     def column(self, name: str) -> ColumnProfile:
         """Return the profile of one column by its name."""
@@ -80,182 +179,160 @@ class TableProfile(msgspec.Struct, frozen=True):
         known = ", ".join(c.name for c in self.columns[:5])
         raise InvalidInput(f"The profile has no column {name!r}.", hint=f"It begins with {known}.")
 
-
-class DailyStep(msgspec.Struct, frozen=True):
-    """Median of one day, of the present day before it, and the change between them."""
-
-    day: str
-    previous: float
-    median: float
-    change: float
-
-
-class GroupMedian(msgspec.Struct, frozen=True):
-    """Median of the finite values of one group."""
-
-    group: str
-    median: float
-    rows: int
-
-
-def profile_table(table: pa.Table, *, bins: int = 10) -> TableProfile:
-    """Look at every column of a table once."""
-    columns = tuple(
-        profile_column(table.column(i), name=table.field(i).name, bins=bins)
-        for i in range(table.num_columns)
-    )
-    return TableProfile(table.num_rows, columns)
-
-
-def profile_column(column: pa.ChunkedArray, *, name: str, bins: int = 10) -> ColumnProfile:
-    """Look at one column once."""
-    kind = column.type
-    if pa.types.is_boolean(kind):
-        return _profile_bool(column, name=name)
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        values = column.combine_chunks()
-        return _profile_numbers(values, name=name, label=str(kind), kind="number", bins=bins)
-    if pa.types.is_temporal(kind) and not pa.types.is_interval(kind):
-        return _profile_numbers(
-            _microseconds(column), name=name, label=str(kind), kind="time", bins=bins
+    def only(self, names: Sequence[str]) -> TableProfile:
+        """Return what it says of some columns."""
+        kept, drift = set(names), self.drift
+        chart = self.chart and msgspec.structs.replace(
+            self.chart, nulls={n: c for n, c in self.chart.nulls.items() if n in kept}
         )
-    return _profile_names(column, name=name)
-
-
-def median_by(values: Values, groups: Values) -> tuple[GroupMedian, ...]:
-    """Median per group, groups in ascending order; groups without a finite value are left out."""
-    column, labels = as_floats(values), as_array(groups)
-    _require_same_length(column, labels, names="values and groups")
-    present = np.isfinite(column)
-    unique, positions = np.unique(labels[present], return_inverse=True)
-    order = np.lexsort((column[present], positions))
-    ordered, counts = column[present][order], np.bincount(positions, minlength=len(unique))
-    starts = np.cumsum(counts) - counts
-    middle = (ordered[starts + (counts - 1) // 2] + ordered[starts + counts // 2]) / 2.0
-    return tuple(
-        GroupMedian(str(g), float(m), int(n))
-        for g, m, n in zip(unique, middle, counts, strict=True)
-    )
-
-
-def daily_steps(values: Values, day: Values) -> tuple[DailyStep, ...]:
-    """Change of the daily median from each day to the next day that has values."""
-    medians = median_by(values, day)
-    return tuple(
-        DailyStep(now.group, before.median, now.median, now.median - before.median)
-        for before, now in pairwise(medians)
-    )
-
-
-def step_bound(values: Values, day: Values) -> float:
-    """Largest day-to-day change of the daily median that this (normal) period shows.
-
-    In the unit of the column. A change of units in the feed makes a step that the weather does
-    not: see it before any label arrives. `day`: one sortable label per row.
-    """
-    steps = daily_steps(values, day)
-    if not steps:
-        raise InvalidInput(
-            "A step needs at least 2 days with values.", hint="Profile a longer period."
+        return msgspec.structs.replace(
+            self,
+            columns=tuple(self.column(name) for name in dict.fromkeys(names)),
+            pairs=tuple(p for p in self.pairs if {p.first, p.second} <= kept),
+            unpaired=tuple(n for n in self.unpaired if n in kept),
+            target_ties=tuple(t for t in self.target_ties if t.name in kept),
+            chart=chart,
+            drift=drift
+            and msgspec.structs.replace(
+                drift, columns=tuple(c for c in drift.columns if c.name in kept)
+            ),
         )
-    return max(abs(s.change) for s in steps)
 
 
-def _profile_numbers(
-    values: pa.Array | pa.ChunkedArray, *, name: str, label: str, kind: str, bins: int
+def profile_numbers(values: Ordered, column: ColumnProfile, *, bins: int = 10) -> ColumnProfile:
+    """Fill in a column of numbers or times from its finite values; `column` has the counts."""
+    if not values.size:
+        return _remarked(msgspec.structs.replace(column, distinct=0))
+    levels = np.concatenate([QUANTILE_LEVELS, np.linspace(0.0, 1.0, bins + 1)])
+    positions = levels * (values.size - 1)
+    places = places_around(positions, size=values.size)
+    walked = values.walk(places=places, top=TOP_VALUES)
+    cut = quantiles(walked.order, places=places, positions=positions, size=values.size)
+    least, most = (float(end) for end in values.ends)
+    zero, above = values.below(np.array([0.0, np.nextafter(0.0, 1.0)])).tolist()
+    is_number = column.kind == "number"
+    return _remarked(
+        msgspec.structs.replace(
+            column,
+            distinct=walked.distinct,
+            once=walked.once,
+            min=least,
+            max=most,
+            mean=_finite(walked.mean) if is_number else None,
+            std=_deviation(walked.deviations, values.size) if is_number else None,
+            quantiles=tuple(cut[: len(QUANTILE_LEVELS)].tolist()),
+            histogram=_histogram(values, least, most),
+            reference_bins=bins_from_quantiles(values, cut[len(QUANTILE_LEVELS) :]),
+            top_values=tuple((_number_text(v), n) for v, n in walked.top),
+            zeros=above - zero if is_number else None,
+            negatives=zero if is_number else None,
+        )
+    )
+
+
+def profile_booleans(column: ColumnProfile, *, true: int) -> ColumnProfile:
+    """Fill in a column of booleans; `column` has the counts."""
+    known = column.rows - column.nulls
+    counts = {"false": known - true, "true": true}
+    return _remarked(
+        msgspec.structs.replace(
+            column,
+            distinct=sum(1 for n in counts.values() if n),
+            mean=true / known if known else None,
+            top_values=most_frequent(counts),
+            categories=most_frequent(counts),
+        )
+    )
+
+
+def profile_names(
+    column: ColumnProfile,
+    counts: Mapping[str, int],
+    *,
+    distinct: int,
+    once: int,
+    ends: tuple[str, str] | None,
+    lengths: Lengths | None,
+    hints: tuple[Hint, ...] = (),
 ) -> ColumnProfile:
-    column = as_floats(values)
-    nulls = int(np.isnan(column).sum())
-    ordered = np.sort(column[np.isfinite(column)])
-    infinite = len(column) - nulls - len(ordered)
-    if not len(ordered):
-        return ColumnProfile(name, label, kind, len(column), nulls, infinite, distinct=0)
-    counted = _distinct(ordered)
-    quantiles = quantiles_of_sorted(ordered, levels=np.asarray(QUANTILE_LEVELS))
-    is_number = kind == "number"
-    return ColumnProfile(
-        name=name,
-        type=label,
-        kind=kind,
-        rows=len(column),
-        nulls=nulls,
-        infinite=infinite,
-        distinct=len(counted[0]),
-        min=float(ordered[0]),
-        max=float(ordered[-1]),
-        mean=float(ordered.mean()) if is_number else None,
-        std=float(ordered.std(ddof=1)) if is_number and len(ordered) > 1 else None,
-        quantiles=tuple(quantiles.tolist()),
-        histogram=_histogram(ordered),
-        reference_bins=reference_bins(ordered, bins=bins),
-        top_values=_top_numbers(*counted),
+    """Fill in a column of texts. `counts` are all of them, or the most frequent."""
+    few = distinct <= max(_FEW, _TEXT_SHARE * (column.rows - column.nulls))
+    top = most_frequent(counts)
+    if hints:
+        top = tuple((masked(text), n) for text, n in top)
+        ends = ends and (masked(ends[0]), masked(ends[1]))
+    return _remarked(
+        msgspec.structs.replace(
+            column,
+            kind="category" if few else "text",
+            distinct=distinct,
+            once=once,
+            min=_cut(ends[0]) if ends else None,
+            max=_cut(ends[1]) if ends else None,
+            top_values=tuple((_cut(text), n) for text, n in top[:TOP_VALUES]),
+            categories=top if few and not hints and distinct <= MOST_CATEGORIES else (),
+            lengths=lengths,
+            hints=hints,
+        )
     )
 
 
-def _distinct(ordered: Floats) -> tuple[Floats, Floats]:
-    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-    return ordered[starts], np.diff(np.concatenate([starts, [len(ordered)]]))
+def hide_numbers(column: ColumnProfile, hints: tuple[Hint, ...]) -> ColumnProfile:
+    """Return a column of numbers with its hints; one whose values gave them shows none of them."""
+    if not any(hint.by == "value" for hint in hints):
+        return msgspec.structs.replace(column, hints=hints)
+    return msgspec.structs.replace(
+        column, hints=hints, min=None, max=None, mean=None, std=None,
+        quantiles=(), histogram=None, reference_bins=None, top_values=(),
+    )  # fmt: skip
 
 
-def _top_numbers(values: Floats, counts: Floats) -> tuple[tuple[str, int], ...]:
-    # Ties go to the smaller value: values are ascending and the sort is stable.
-    top = np.argsort(-counts, kind="stable")[:TOP_VALUES]
-    return tuple((f"{values[i]:.15g}", int(counts[i])) for i in top)
+def most_frequent(counts: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
+    """Return values that are there by count, of equally frequent ones the smaller first."""
+    pairs = [(value, n) for value, n in counts.items() if n]
+    return tuple(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
 
 
-def _histogram(ordered: Floats) -> Bins:
-    if ordered[0] == ordered[-1]:
-        return Bins((float(ordered[0]), float(ordered[-1])), (len(ordered),))
-    edges = np.linspace(ordered[0], ordered[-1], HISTOGRAM_BINS + 1)
-    below = np.searchsorted(ordered, edges[1:-1], side="left")
-    counts = np.diff(np.concatenate([[0], below, [len(ordered)]]))
-    return Bins(tuple(edges.tolist()), tuple(counts.tolist()))
+def _remarked(column: ColumnProfile) -> ColumnProfile:
+    known = column.rows - column.nulls - column.infinite
+    most = column.top_values[0][1] if column.top_values else 0
+    said = {
+        "no values": column.rows > 0 and not known and not column.infinite,
+        "constant": known > 0 and column.distinct == 1,
+        "nearly constant": (column.distinct or 0) > 1 and most >= _NEARLY * known,
+        "all different": known > 1 and column.distinct == known,
+        "mostly null": known > 0 and column.nulls > _MOSTLY * column.rows,
+        "mostly zero": known > 0 and (column.zeros or 0) > _MOSTLY * known,
+        "infinite values": column.infinite > 0,
+        "blank texts": column.lengths is not None and column.lengths.blank > 0,
+    }
+    return msgspec.structs.replace(column, remarks=tuple(text for text, so in said.items() if so))
 
 
-def _profile_bool(column: pa.ChunkedArray, *, name: str) -> ColumnProfile:
-    nulls, rows = column.null_count, len(column)
-    true = int(pc.sum(column).as_py() or 0)
-    counts = Counter({"true": true, "false": rows - nulls - true})
-    return ColumnProfile(
-        name,
-        str(column.type),
-        "bool",
-        rows,
-        nulls,
-        distinct=sum(1 for n in counts.values() if n),
-        mean=true / (rows - nulls) if rows > nulls else None,
-        top_values=tuple((v, n) for v, n in counts.most_common() if n),
-    )
+def _histogram(values: Ordered, least: float, most: float) -> Bins:
+    if least == most:
+        return Bins((least, most), (values.size,))
+    edges = _even(least, most)
+    return Bins(tuple(edges.tolist()), tuple(values.counts_between(edges[1:-1]).tolist()))
 
 
-def _profile_names(column: pa.ChunkedArray, *, name: str) -> ColumnProfile:
-    label, rows = str(column.type), len(column)
-    if pa.types.is_nested(column.type):
-        return ColumnProfile(name, label, "text", rows, column.null_count)
-    counts = category_counts(column)
-    nulls = counts.pop(NULL_CATEGORY, 0)
-    few = len(counts) <= max(_FEW, _TEXT_SHARE * (rows - nulls))
-    return ColumnProfile(
-        name,
-        label,
-        "category" if few else "text",
-        rows,
-        nulls,
-        distinct=len(counts),
-        min=min(counts, default=None),
-        max=max(counts, default=None),
-        top_values=tuple(list(counts.items())[:TOP_VALUES]),
-    )
+def _even(least: float, most: float) -> Floats:
+    if math.isfinite(most - least):
+        return np.linspace(least, most, HISTOGRAM_BINS + 1)
+    return np.linspace(least / 2.0, most / 2.0, HISTOGRAM_BINS + 1) * 2.0
 
 
-def _microseconds(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Dates, timestamps, times of day and durations as int64 microseconds."""
-    kind = column.type
-    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
-        zone = kind.tz if pa.types.is_timestamp(kind) else None
-        column = pc.cast(column, pa.timestamp("us", tz=zone), safe=False)
-    elif pa.types.is_time(kind):
-        column = pc.cast(column, pa.time64("us"), safe=False)
-    else:
-        column = pc.cast(column, pa.duration("us"), safe=False)
-    return pc.cast(column, pa.int64())
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _deviation(deviations: float, rows: int) -> float | None:
+    return _finite(math.sqrt(deviations / (rows - 1))) if rows > 1 else None
+
+
+def _number_text(value: Any) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.15g}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"

@@ -34,7 +34,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from treadle.analysis.profiles import TableProfile, median_by
+from treadle.analysis.medians import median_by
 from treadle.data.column_types import NO_DAY, days_of, kind_of, null_mask, plain
 from treadle.data.contracts import ColumnRule, ColumnType, ContractBody, Role, TableRule
 from treadle.data.labels import FEWEST_DAYS, learn_label
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from treadle.analysis.profiles import ColumnProfile
+    from treadle.analysis.profiles import ColumnProfile, TableProfile
     from treadle.data.labels import Days
 
 LEAST_NULL_SHARE = 0.02

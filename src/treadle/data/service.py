@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import pyarrow as pa
 
-from treadle.analysis.profiles import TableProfile, profile_table
 from treadle.data import store as sql
 from treadle.data.branches.entities import MAIN
 from treadle.data.contracts import Contract, ContractBody, Role
@@ -33,23 +31,25 @@ from treadle.data.facts import (
 from treadle.data.history.service import History
 from treadle.data.inference import infer_body
 from treadle.data.parquet import encode_table
+from treadle.data.profiling.kept import Profiles, Reference
 from treadle.data.refs import find_version
 from treadle.data.sources import Loaded, Source, files_among, load_source
 from treadle.data.tables.parts import TableParts
 from treadle.data.validation import check_version, compare_versions
 from treadle.data.versions import add_version, require_name
 from treadle.kernel.actors import current_actor
-from treadle.kernel.digests import canonical_json, digest_json
+from treadle.kernel.digests import digest_json
 from treadle.kernel.errors import Conflict, Corrupt, NotFound
 from treadle.kernel.ids import new_id
 from treadle.kernel.paging import Page, page_of
-from treadle.storage.objects import put_bytes, read_bytes
+from treadle.storage.objects import put_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
+    from treadle.analysis.profiles import TableProfile
     from treadle.storage.transaction import Transaction
 
 TABLE_FILE = "table.parquet"
@@ -151,15 +151,24 @@ class Data(History):
             raise Corrupt(f"{version.ref} has {rows:,} rows, not {version.rows:,}.")
         return version
 
-    def profile(self, ref: str) -> TableProfile:
-        """Describe every column of a version; the answer is kept for its table."""
+    def profile(
+        self, ref: str, *, columns: Sequence[str] | None = None, against: str | None = None
+    ) -> TableProfile:
+        """Describe every column of a version, or some; the answer is kept for its table.
+
+        Its drift is measured from the version `against`, of any dataset, or from the version before
+        where that was profiled already.
+        """
         parts = self.parts(ref)
-        version = parts.version
-        return self._stored_profile(version) or self._new_profile(version, parts.table())
+        with self._store.read() as tx:
+            contract = sql.latest_contract(tx, parts.version.dataset)
+        body = contract.body if contract else None
+        reference = self._reference(parts.version, against)
+        return self._profiles.of(parts, body=body, columns=columns, reference=reference)
 
     def known_profile(self, ref: str) -> TableProfile | None:
         """Return the profile of a version if it was made before; reads no table."""
-        return self._stored_profile(self.version(ref))
+        return self._profiles.known(self.version(ref))
 
     # --- contracts ---
 
@@ -172,8 +181,7 @@ class Data(History):
         "known_after"}`); `above` makes a numeric target a yes/no: a yes is a value above it.
         """
         version = self.version(ref)
-        table = self.table(version.ref)
-        profile = self._stored_profile(version) or self._new_profile(version, table)
+        table, profile = self.table(version.ref), self.profile(version.ref)
         return self.set_contract(
             version.dataset, infer_body(table, profile, roles=roles, above=above)
         )
@@ -335,22 +343,20 @@ class Data(History):
                 digest=digest,
             ) from error
 
-    def _stored_profile(self, version: DatasetVersion) -> TableProfile | None:
-        with self._store.read() as tx:
-            digest = sql.profile_digest(tx, version.table)
-        if digest is None:
-            return None
-        try:
-            return msgspec.json.decode(read_bytes(self._objects, digest), type=TableProfile)
-        except (NotFound, msgspec.ValidationError):
-            return None  # removed, or of an older form: it can be made again
+    @property
+    def _profiles(self) -> Profiles:
+        return Profiles(self._store, self._objects)
 
-    def _new_profile(self, version: DatasetVersion, table: pa.Table) -> TableProfile:
-        profile = profile_table(table)
-        kept = self._objects.put(io.BytesIO(canonical_json(profile)))
-        with self._store.write() as tx:
-            sql.save_profile(tx, version.table, kept.digest)
-        return profile
+    def _reference(self, version: DatasetVersion, against: str | None) -> Reference | None:
+        """Return what a profile is compared with: what is asked for, else what is known."""
+        if against is not None:
+            other = self.version(against)
+            known = self._profiles.known(other)
+            return Reference(other.ref, known or self.profile(other.ref))
+        with self._store.read() as tx:
+            before = sql.version_by_number(tx, version.dataset, version.number - 1)
+        known = self._profiles.known(before) if before is not None and before.is_table else None
+        return Reference(before.ref, known) if before is not None and known is not None else None
 
 
 def _manifest_digest(files: tuple[FileEntry, ...], columns: tuple[Column, ...]) -> str:
