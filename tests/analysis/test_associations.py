@@ -62,6 +62,17 @@ def test_mutual_information_agrees_with_scikit_learn(rows):
     assert bits <= associations.entropy(first[known]) + 1e-9
 
 
+def test_many_names_tell_nothing_of_chance():
+    draw = np.random.default_rng(0)
+    names, target = draw.integers(0, 500, 5_000), draw.integers(0, 2, 5_000)
+
+    assert associations.mutual_information(names, target) > 0.05
+    assert associations.corrected_information(names, target) < 0.01
+    assert associations.corrected_information(target, target) == pytest.approx(
+        associations.entropy(target)
+    )
+
+
 @settings(max_examples=150, deadline=None)
 @given(rows=st.lists(st.tuples(st.integers(-1, 3), CELL), min_size=1, max_size=50))
 def test_a_correlation_ratio_is_the_share_of_variance_between_groups(rows):

@@ -22,10 +22,15 @@ def test_a_profile_says_nulls_range_and_the_commonest(cli, csv):
     lines = cli("data", "profile", "flights").out.splitlines()
 
     assert lines[0].split() == [
-        "column", "kind", "nulls", "distinct", "lowest", "median", "highest", "commonest",
+        "column", "kind", "distribution", "nulls", "distinct",
+        "lowest", "median", "highest", "commonest", "stands", "out",
     ]  # fmt: skip
-    assert any(line.startswith("heat    number    7.8%") for line in lines)
+    heat = next(line for line in lines if line.startswith("heat "))
+    assert heat.split()[:2] == ["heat", "number"]
+    assert "7.8%" in heat
+    assert "█" in heat
     assert any("Basel (" in line for line in lines)
+    assert "600 rows" in lines
 
 
 def test_a_contract_is_learned_printed_edited_and_set(cli, csv, tmp_path):

@@ -101,8 +101,9 @@ class TargetTie(msgspec.Struct, frozen=True):
     """What one column alone tells of the target, over the sampled rows.
 
     `information` is the mutual information in bits (numbers cut at 20 quantiles, null a value of
-    its own), `share` of the target's entropy. `auc` in [0.5, 1] is `leakage.single_feature_probe`'s
-    where the target is two values or a number (split at its median), and `status` what it says.
+    its own, less what chance adds), `share` of the target's entropy. `auc` in [0.5, 1] and `status`
+    are `leakage.single_feature_probe`'s, where the target is two values or a number (split at its
+    median).
     """
 
     name: str

@@ -9,6 +9,7 @@ import click
 
 from treadle.cli.data_files import FILE_COMMANDS
 from treadle.cli.data_history import HISTORY_COMMANDS
+from treadle.cli.data_profile import profile
 from treadle.cli.group import Listing
 from treadle.cli.home import client_of
 from treadle.cli.output import (
@@ -26,12 +27,9 @@ from treadle.cli.quarantines import quarantines
 from treadle.data.entities import worst
 
 if TYPE_CHECKING:
-    from treadle.analysis.profiles import ColumnProfile
     from treadle.data.contract_changes import Change
     from treadle.data.contracts import Role
     from treadle.data.entities import DatasetSummary, DatasetVersion, Validation
-
-TOP_SHOWN = 3
 
 
 @click.group(
@@ -111,23 +109,6 @@ def versions(ctx: click.Context, *, name: str, limit: int, offset: int, as_json:
         headers=("version", "rows", "committed (UTC)", "digest", "contract", "message"),
         row=row,
         empty="No more versions.",
-    )
-
-
-@command.command("profile", example="treadle data profile flights@2")
-@click.argument("ref")
-@json_option
-@click.pass_context
-def profile(ctx: click.Context, *, ref: str, as_json: bool) -> None:
-    """Describe every column of a version: nulls, distinct values, range, the commonest."""
-    found = client_of(ctx).data.profile(ref)
-    if as_json:
-        print_json(found)
-        return
-    print_table(
-        ("column", "kind", "nulls", "distinct", "lowest", "median", "highest", "commonest"),
-        [_profile_row(column) for column in found.columns],
-        empty="No columns.",
     )
 
 
@@ -246,6 +227,7 @@ def splits(ctx: click.Context, *, train: str, test: str, as_json: bool) -> None:
         ctx.exit(1)
 
 
+command.add_command(profile)
 command.add_command(quarantines)
 for each in (*FILE_COMMANDS, *HISTORY_COMMANDS):
     command.add_command(each)
@@ -267,16 +249,6 @@ def _dataset_row(dataset: DatasetSummary) -> tuple[object, ...]:
         dataset.held or "",
         when(newest.created_at),
     )
-
-
-def _profile_row(column: ColumnProfile) -> tuple[object, ...]:
-    nulls = f"{column.nulls / column.rows:.1%}" if column.nulls else ""
-    middle = column.quantile(0.5) if column.kind == "number" and column.quantiles else None
-    low, high = (None, None) if column.kind == "time" else (column.min, column.max)
-    top = ""
-    if column.kind in {"category", "bool"}:
-        top = ", ".join(f"{value} ({count:,})" for value, count in column.top_values[:TOP_SHOWN])
-    return column.name, column.kind, nulls, column.distinct, low, middle, high, top
 
 
 def _print_verdict(verdict: Validation) -> None:

@@ -166,6 +166,11 @@ class Data(History):
         reference = self._reference(parts.version, against)
         return self._profiles.of(parts, body=body, columns=columns, reference=reference)
 
+    def table_before(self, ref: str) -> str | None:
+        """Return the version before, `flights@1`, where there is one and it is a table."""
+        before = self._before(self.version(ref))
+        return before.ref if before else None
+
     def known_profile(self, ref: str) -> TableProfile | None:
         """Return the profile of a version if it was made before; reads no table."""
         return self._profiles.known(self.version(ref))
@@ -347,16 +352,20 @@ class Data(History):
     def _profiles(self) -> Profiles:
         return Profiles(self._store, self._objects)
 
+    def _before(self, version: DatasetVersion) -> DatasetVersion | None:
+        with self._store.read() as tx:
+            before = sql.version_by_number(tx, version.dataset, version.number - 1)
+        return before if before is not None and before.is_table else None
+
     def _reference(self, version: DatasetVersion, against: str | None) -> Reference | None:
         """Return what a profile is compared with: what is asked for, else what is known."""
         if against is not None:
             other = self.version(against)
             known = self._profiles.known(other)
             return Reference(other.ref, known or self.profile(other.ref))
-        with self._store.read() as tx:
-            before = sql.version_by_number(tx, version.dataset, version.number - 1)
-        known = self._profiles.known(before) if before is not None and before.is_table else None
-        return Reference(before.ref, known) if before is not None and known is not None else None
+        before = self._before(version)
+        known = self._profiles.known(before) if before else None
+        return Reference(before.ref, known) if before and known else None
 
 
 def _manifest_digest(files: tuple[FileEntry, ...], columns: tuple[Column, ...]) -> str:

@@ -23,6 +23,7 @@ from treadle.server.ui.contexts import (
     CurveLook,
     CurveSet,
     DatasetContext,
+    DatasetProfileContext,
     DatasetRow,
     DatasetsContext,
     DatasetUse,
@@ -49,6 +50,9 @@ from treadle.server.ui.contexts import (
     FindingRow,
     FreezeRow,
     GateRow,
+    HeatCell,
+    HeatRow,
+    HintRow,
     HomeContext,
     LoggedDatasetRow,
     MetricRow,
@@ -62,6 +66,7 @@ from treadle.server.ui.contexts import (
     MonitorRow,
     MonitorsContext,
     Preview,
+    ProfiledColumn,
     QuarantineRow,
     RecordRow,
     ReleaseEntry,
@@ -75,6 +80,7 @@ from treadle.server.ui.contexts import (
     SpanEventRow,
     SpanRow,
     StageEntry,
+    TieRow,
     TraceContext,
     TraceRow,
     TracesContext,
@@ -736,6 +742,8 @@ def dataset_version():
             ),
             ColumnProfile("tailnum", "string", 0.0075, 4_043, "D942DN", "–", "N9EAMQ", None),
         ),
+        column_count=19,
+        profile_href="/dataset_profile",
         expectations=(
             ExpectationRow(
                 "arr_delay",
@@ -1500,6 +1508,116 @@ def evaluation():
     )
 
 
+def _profiled(name, kind, *, psi=0.01, why="", remarks=()):
+    bins = Histogram((2, 9, 31, 88, 140, 121, 77, 40, 22, 12, 7, 4), "1", "2,400")
+    return ProfiledColumn(
+        name=name,
+        type="int64" if kind == "number" else "string",
+        kind=kind,
+        remarks=remarks,
+        now=None if why else bins,
+        before=None if why else Histogram(bins.counts[::-1], "1", "2,400"),
+        missing=0.027,
+        missing_before=0.037,
+        distinct=1_248,
+        low="1",
+        middle="1,413",
+        high="2,400",
+        psi=None if why else psi,
+        js=None if why else 0.03,
+        not_compared=why,
+        figures=(Pair("mean", 1349.1), Pair("5% quantile", "624"), Pair("zeros", 0)),
+        top=(Pair("UA", 10_018), Pair("B6", 9_289)),
+    )
+
+
+def dataset_profile():
+    names = ("dep_delay", "arr_delay", "distance", "carrier", "origin")
+    levels = (0, 5, 1, 2, 3)
+    days = tuple(float(NOW - n * DAY) for n in range(60, 0, -1))
+    return DatasetProfileContext(
+        page=page(
+            "Profile of flights@2",
+            "data",
+            Link("Data", "/data"),
+            Link("flights", "/data/flights"),
+            Link("flights@2", "/data/flights/2"),
+            cli="treadle data profile flights@2 --json",
+        ),
+        name="flights@2",
+        stats=(
+            Stat("Rows", 57_164),
+            Stat("Columns", 19),
+            Stat("Rows that repeat another", 0),
+            Stat("Hints of personal data", 1, "", "columns"),
+        ),
+        notice=None,
+        against=Link("flights@1", "/data/flights/1"),
+        added=("gate",),
+        removed=("wing",),
+        columns=(
+            _profiled("dep_time", "number"),
+            _profiled("month", "number", psi=17.7, remarks=("mostly zero",)),
+            _profiled("carrier", "category"),
+            _profiled("remark", "text", why="free text", remarks=("all different",)),
+        ),
+        pager=PAGER,
+        hints=(
+            HintRow("contact", "e-mail", "value", 0.93, 2_000, ("axx@xxxxxxx.xxx",)),
+            HintRow("last_name", "person name", "name", None, 0, ()),
+        ),
+        charts=(
+            Chart(
+                id="rows",
+                title="Rows by day",
+                x_label="time_hour, day from",
+                x=days,
+                series=(Series("rows", tuple(900.0 + n % 7 for n in range(60)), "bars"),),
+                x_kind="day",
+                y_label="Rows",
+            ),
+        ),
+        target="arr_delay > 15",
+        ties=(
+            TieRow("dep_delay", 0.4, 0.495, 0.897, "suspect"),
+            TieRow("carrier", 0.01, 0.016, None, ""),
+        ),
+        heat_names=names,
+        heat=tuple(
+            HeatRow(
+                name,
+                tuple(
+                    HeatCell("", 0, "")
+                    if name == other
+                    else HeatCell("−0.92", level, f"r of {name} and {other}: −0.92")
+                    for other, level in zip(names, levels, strict=True)
+                ),
+            )
+            for name in names
+        ),
+        sampled="of 50,000 random rows",
+    )
+
+
+def dataset_profile_unmade():
+    return dataclasses.replace(
+        dataset_profile(),
+        notice=Notice(
+            "empty",
+            "Not profiled yet",
+            "This version is too large to be looked at while a page loads; once made, it is kept.",
+            "treadle data profile flights@2",
+        ),
+        against=None,
+        columns=(),
+        hints=(),
+        charts=(),
+        ties=(),
+        heat=(),
+        heat_names=(),
+    )
+
+
 SAMPLES = {
     "home.html": (home,),
     "runs.html": (runs,),
@@ -1507,6 +1625,7 @@ SAMPLES = {
     "compare.html": (compared, compared_too_many),
     "datasets.html": (datasets,),
     "dataset.html": (dataset,),
+    "dataset_profile.html": (dataset_profile, dataset_profile_unmade),
     "dataset_version.html": (dataset_version,),
     "evaluations.html": (evaluations,),
     "evaluation.html": (evaluation,),

@@ -367,7 +367,7 @@ def test_a_thing_that_went_away_is_no_bug(client, seeded, monkeypatch):
 
 
 def test_a_large_version_without_a_profile_says_how_to_make_one(empty, monkeypatch):
-    monkeypatch.setattr("treadle.server.ui.dataset_page.PROFILED_CELLS", 0)
+    monkeypatch.setattr("treadle.server.ui.profile_page.PROFILED_CELLS", 0)
     empty.data.commit("unlooked", pa.table({"never_seen": [1.0, 2.0, 4.0]}))
 
     with ControlServer(empty, port=0) as server:

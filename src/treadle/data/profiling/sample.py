@@ -105,7 +105,7 @@ class Sample:
         probes = _probes(features, target[known], are_names=is_text)
         ties = []
         for name, column in features.items():
-            told = associations.mutual_information(_any_codes(column), classes)
+            told = associations.corrected_information(_any_codes(column), classes)
             auc, status = probes.get(name, (None, ""))
             share = min(1.0, told / bits) if bits else 0.0
             ties.append(TargetTie(name, round(told, 6), round(share, 6), auc, status))

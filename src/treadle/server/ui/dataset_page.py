@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from treadle.kernel.clock import as_datetime, format_day
+from treadle.kernel.clock import format_day
 from treadle.kernel.errors import Corrupt, InvalidInput, NotFound
 from treadle.server.asked import app_of
 from treadle.server.ui import paging
@@ -16,9 +16,15 @@ from treadle.server.ui.contexts import (
     QuarantineRow,
 )
 from treadle.server.ui.formats import number, size
-from treadle.server.ui.places import dataset_version_place, run_place, version_link
+from treadle.server.ui.places import (
+    dataset_version_place,
+    profile_place,
+    run_place,
+    version_link,
+)
+from treadle.server.ui.profile_page import column_histogram, column_value, known_or_quick
 from treadle.server.ui.snippets import snippets
-from treadle.server.ui.widgets import Histogram, Link, Notice, Page, Stat
+from treadle.server.ui.widgets import Link, Notice, Page, Stat
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,10 +38,9 @@ if TYPE_CHECKING:
     from treadle.data.entities import CheckResult, DatasetVersion, Quarantine, Validation
     from treadle.data.trees.entities import TreeEntry
 
-# A profile not made yet is made for the page only while that is quick; others are made by
-# `treadle data infer` or `client.data.profile`.
-PROFILED_CELLS = 400_000
 USERS = 30
+COLUMNS = 100
+"""Columns on the page; the profile has all of them."""
 EXAMPLES = 3
 
 _STATES = {"pass": "passed", "warn": "warning", "fail": "blocked"}
@@ -56,8 +61,8 @@ def dataset_version_context(request: Request, ref: str) -> DatasetVersionContext
     contract = data.contract(version.dataset)
     validation = next(iter(data.validations(version.ref)), None)
     held = _held(data.quarantines(version.dataset), version)
-    profile = _profile(app, version)
     pointers = [p for p in data.pointers(version.dataset) if p.number == version.number]
+    profile = known_or_quick(app, version)
     files, notice = _files(app, version)
     shown, pager = paging.cut(request, files)
     state = contract_state(validation.verdict if validation else None, is_held=bool(held))
@@ -76,6 +81,8 @@ def dataset_version_context(request: Request, ref: str) -> DatasetVersionContext
         stats=_stats(version, held, profile) if version.is_table else _file_stats(app, version),
         is_table=version.is_table,
         columns=_columns(version, profile),
+        column_count=len(version.columns),
+        profile_href=profile_place(version.ref) if version.is_table else "",
         expectations=_expectations(contract, validation),
         files=shown,
         pager=pager,
@@ -180,20 +187,11 @@ def _against_previous(app: App, version: DatasetVersion) -> str:
     return f"{', '.join(told)} since {before}"
 
 
-def _profile(app: App, version: DatasetVersion) -> TableProfile | None:
-    if not version.is_table:
-        return None
-    known = app.data.known_profile(version.ref)
-    if known is None and version.rows * len(version.columns) <= PROFILED_CELLS:
-        return app.data.profile(version.ref)
-    return known
-
-
 def _columns(version: DatasetVersion, profile: TableProfile | None) -> tuple[ColumnProfile, ...]:
     found = {column.name: column for column in profile.columns} if profile else {}
     return tuple(
         _column(found[c.name]) if c.name in found else _unprofiled(c.name, c.type)
-        for c in version.columns
+        for c in version.columns[:COLUMNS]
     )
 
 
@@ -208,36 +206,15 @@ def _column(found: Profiled) -> ColumnProfile:
         type=found.type,
         missing=found.nulls / found.rows if found.rows else 0.0,
         distinct=found.distinct,
-        low=_value(found, found.min),
-        middle=_value(found, middle) if middle is not None else _commonest(found),
-        high=_value(found, found.max),
-        histogram=_histogram(found),
+        low=column_value(found, found.min),
+        middle=column_value(found, middle) if middle is not None else _commonest(found),
+        high=column_value(found, found.max),
+        histogram=column_histogram(found),
     )
 
 
-def _value(found: Profiled, value: float | str | None) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, str):
-        return value if len(value) <= 24 else value[:23] + "…"  # noqa: PLR2004 - the width of a cell
-    if found.kind == "time":
-        return as_datetime(int(value)).strftime("%Y-%m-%d %H:%M")
-    return number(int(value) if value == int(value) else value)
-
-
 def _commonest(found: Profiled) -> str:
-    return _value(found, found.top_values[0][0]) if found.top_values else "–"
-
-
-def _histogram(found: Profiled) -> Histogram | None:
-    if found.histogram is not None and found.histogram.edges:
-        edges = found.histogram.edges
-        counts = tuple(int(count) for count in found.histogram.counts)
-        return Histogram(counts, _value(found, edges[0]), _value(found, edges[-1]))
-    if not found.top_values or found.kind == "text":
-        return None
-    names, counts = zip(*found.top_values, strict=True)
-    return Histogram(tuple(int(count) for count in counts), str(names[0]), str(names[-1]))
+    return column_value(found, found.top_values[0][0]) if found.top_values else "–"
 
 
 def _expectations(

@@ -29,10 +29,17 @@ def offset_of(request: Request) -> int:
 
 
 def pager_of(
-    request: Request, page: Page[T], *, offset: int, keep: Mapping[str, object] | None = None
+    request: Request,
+    page: Page[T],
+    *,
+    offset: int,
+    keep: Mapping[str, object] | None = None,
+    rows: int = ROWS,
 ) -> Pager:
     """Return the pager of a page of a list; `keep` is what the addresses beside it carry on."""
-    return _pager(request, shown=len(page.items), total=page.total, offset=offset, keep=keep or {})
+    return _pager(
+        request, shown=len(page.items), total=page.total, offset=offset, keep=keep or {}, rows=rows
+    )
 
 
 def cut(request: Request, items: Sequence[T]) -> tuple[tuple[T, ...], Pager]:
@@ -43,10 +50,16 @@ def cut(request: Request, items: Sequence[T]) -> tuple[tuple[T, ...], Pager]:
 
 
 def _pager(
-    request: Request, *, shown: int, total: int, offset: int, keep: Mapping[str, object]
+    request: Request,
+    *,
+    shown: int,
+    total: int,
+    offset: int,
+    keep: Mapping[str, object],
+    rows: int = ROWS,
 ) -> Pager:
     path, reached = path_of(request), offset + shown
-    before = asking(path, {**keep, "offset": max(0, offset - ROWS)}) if offset else ""
+    before = asking(path, {**keep, "offset": max(0, offset - rows)}) if offset else ""
     after = asking(path, {**keep, "offset": reached}) if reached < total and shown else ""
     return Pager(
         first=offset + 1 if shown else 0, last=reached, total=total, previous=before, next=after

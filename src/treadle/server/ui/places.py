@@ -24,6 +24,11 @@ def dataset_version_place(ref: str) -> str:
     return f"/data/{_part(name)}/{_part(version or 'latest')}"
 
 
+def profile_place(ref: str) -> str:
+    """Return the page of a dataset version's profile."""
+    return f"{dataset_version_place(ref)}/profile"
+
+
 def evaluation_place(dataset_id: str = "") -> str:
     """Return the page of an evaluation dataset, or of all of them."""
     return f"/evaluation/{_part(dataset_id)}" if dataset_id else "/evaluation"

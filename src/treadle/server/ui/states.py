@@ -26,6 +26,8 @@ _WAITING = Look("neutral", "ring")
 _OFF = Look("neutral", "minus")
 
 _LOOKS: dict[str, Look] = {
+    # ties of a column to the target
+    "suspect": _CARE,
     # runs, steps, jobs
     "scheduled": _WAITING,
     "queued": _WAITING,

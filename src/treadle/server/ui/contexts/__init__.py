@@ -70,6 +70,14 @@ from treadle.server.ui.contexts.monitors import (
     WindowRow,
 )
 from treadle.server.ui.contexts.patterns import PatternsContext
+from treadle.server.ui.contexts.profile import (
+    DatasetProfileContext,
+    HeatCell,
+    HeatRow,
+    HintRow,
+    ProfiledColumn,
+    TieRow,
+)
 from treadle.server.ui.contexts.rows import AlertRow, CheckRow, DatasetUse, EndpointRow
 from treadle.server.ui.contexts.runs import (
     ColumnChoice,
@@ -116,6 +124,7 @@ __all__ = [
     "CurveLook",
     "CurveSet",
     "DatasetContext",
+    "DatasetProfileContext",
     "DatasetRow",
     "DatasetUse",
     "DatasetVersionContext",
@@ -142,6 +151,9 @@ __all__ = [
     "FindingRow",
     "FreezeRow",
     "GateRow",
+    "HeatCell",
+    "HeatRow",
+    "HintRow",
     "HomeContext",
     "LoggedDatasetRow",
     "MetricRow",
@@ -156,6 +168,7 @@ __all__ = [
     "MonitorsContext",
     "PatternsContext",
     "Preview",
+    "ProfiledColumn",
     "QuarantineRow",
     "RecordRow",
     "ReleaseEntry",
@@ -169,6 +182,7 @@ __all__ = [
     "SpanEventRow",
     "SpanRow",
     "StageEntry",
+    "TieRow",
     "TraceContext",
     "TraceRow",
     "TracesContext",
@@ -190,6 +204,7 @@ PAGES: dict[str, type[DataclassInstance]] = {
     "compare.html": CompareContext,
     "datasets.html": DatasetsContext,
     "dataset.html": DatasetContext,
+    "dataset_profile.html": DatasetProfileContext,
     "dataset_version.html": DatasetVersionContext,
     "evaluations.html": EvaluationsContext,
     "evaluation.html": EvaluationContext,

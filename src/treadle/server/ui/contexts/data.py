@@ -141,6 +141,8 @@ class DatasetVersionContext:
     stats: tuple[Stat, ...]
     is_table: bool
     columns: tuple[ColumnProfile, ...]
+    column_count: int
+    profile_href: str
     expectations: tuple[ExpectationRow, ...]
     files: tuple[FileRow, ...]
     pager: Pager

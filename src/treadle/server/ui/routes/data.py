@@ -17,6 +17,7 @@ from treadle.server.ui.contexts import (
 )
 from treadle.server.ui.dataset_page import contract_state, dataset_version_context
 from treadle.server.ui.places import dataset_place, dataset_version_place
+from treadle.server.ui.profile_page import dataset_profile_context
 from treadle.server.ui.snippets import snippets
 from treadle.server.ui.widgets import Link, Notice, Page
 
@@ -97,6 +98,16 @@ def version(request: Request) -> Response:
     )
 
 
+def profile(request: Request) -> Response:
+    """Show the profile of a dataset version: columns, drift, ties, pairs, time, hints."""
+    name, wanted = request.path_params["name"], request.path_params["version"]
+    return page(
+        request,
+        "dataset_profile.html",
+        dataset_profile_context(request, f"{name}@{wanted}"),
+    )
+
+
 def _summary(summary: DatasetSummary) -> DatasetRow:
     newest = summary.latest
     return DatasetRow(
@@ -162,4 +173,5 @@ ROUTES = (
     ("/data", datasets),
     ("/data/{name}", dataset),
     ("/data/{name}/{version}", version),
+    ("/data/{name}/{version}/profile", profile),
 )
