@@ -174,7 +174,6 @@ def infer(
 ) -> None:
     """Learn a contract from a version, have the dataset follow it, and print it as TOML."""
     from treadle.data.contract_text import to_toml
-    from treadle.data.inference import infer_body
 
     data = client_of(ctx).data
     version = data.version(ref)
@@ -184,8 +183,7 @@ def infer(
         given |= {c.name: c.role for c in before.body.columns if c.role}
     for role in roles:
         given |= _pair(role)
-    table, profile = data.table(version.ref), data.profile(version.ref)
-    body = infer_body(table, profile, roles=given, above=above)
+    body = data.learn_contract(version.ref, roles=given, above=above)
     click.echo(to_toml(body), nl=False)
     if not dry_run:
         made = data.set_contract(version.dataset, body)

@@ -52,10 +52,15 @@ def null_mask(column: pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.bool_]]:
 
 def days_of(column: pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.int64]]:
     """Return each row's UTC day, counted from 1970; -1 below every day where there is no time."""
-    as_us = pc.cast(column, pa.timestamp("us", tz=getattr(column.type, "tz", None)), safe=False)
-    instants = pc.cast(as_us, pa.int64())
+    instants = instants_of(column)
     days = np.asarray(pc.fill_null(instants, NO_DAY * DAY_US).to_numpy()) // DAY_US
     return days.astype(np.int64)
+
+
+def instants_of(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return times as µs UTC; one without a zone counts as UTC."""
+    as_us = pc.cast(column, pa.timestamp("us", tz=getattr(column.type, "tz", None)), safe=False)
+    return pc.cast(as_us, pa.int64())
 
 
 NO_DAY = -100_000

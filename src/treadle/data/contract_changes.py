@@ -22,7 +22,7 @@ _LOWER_IS_LOOSER = frozenset({"low", "min_rows", "min_rows_per_day"})
 _BOUNDS = frozenset({"low", "high"})
 _NARROWER = frozenset({("number", "integer"), ("timestamp", "date")})
 """A reader of the first can read the second."""
-_DATA_TOLD = frozenset({"max_zero_share", "max_constant_days", "max_daily_step"})
+_DATA_TOLD = frozenset({"max_zero_share", "max_constant_days", "max_daily_step", "max_far_days"})
 
 
 class Change(NamedTuple):
@@ -75,6 +75,8 @@ def _fields(path: str, old: msgspec.Struct, new: msgspec.Struct) -> Iterator[Cha
 def _effect(field: str, before: Any, after: Any) -> Effect:
     if field == "type":
         return "tightens" if (before, after) in _NARROWER else "breaks"
+    if field == "grid":  # values in another unit, or of another device
+        return "tightens" if before is None else "breaks"
     if field in {"categories", "unique", "warn"} and isinstance(before, tuple):
         return _of_sets(field, frozenset(before), frozenset(after))
     if isinstance(before, bool):  # unique, ascending: true claims more; a relation's warn less

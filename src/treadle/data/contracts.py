@@ -19,7 +19,7 @@ ColumnType = Literal[
     "integer", "number", "boolean", "text", "timestamp", "date", "time", "duration", "other"
 ]
 Role = Literal["", "id", "time", "target", "sensitive", "known_after"]
-TABLE_CHECKS = ("rows", "rows_per_day", "age", "columns", "unique")
+TABLE_CHECKS = ("rows", "rows_per_day", "age", "columns", "unique", "hours")
 COLUMN_CHECKS = (
     "type",
     "nulls",
@@ -30,9 +30,15 @@ COLUMN_CHECKS = (
     "references",
     "order",
     "zeros",
+    "grid",
     "constant_days",
     "daily_step",
 )
+
+
+HOURS = 24
+ROUNDED = 0.02
+"""What shares may miss of 1 for being rounded."""
 
 
 class _Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,6 +50,9 @@ class TableRule(_Rule, frozen=True, kw_only=True):
 
     Rows per day and `max_age_hours` (age of the newest row) need a column with role `time`. Each of
     `unique` is a set of columns that together name a row; a share of rows may repeat another.
+    `hours` is the share of rows in each hour (UTC) of a day: a day is far when `max_hours_distance`
+    of its rows would have to move to another hour to look like it. Days may all be an hour early or
+    late (daylight saving), and `max_far_days` of them may be far; one day is always let through.
     """
 
     min_rows: int = 0
@@ -53,10 +62,20 @@ class TableRule(_Rule, frozen=True, kw_only=True):
     max_rows_per_day: float | None = None
     unique: tuple[tuple[str, ...], ...] = ()
     max_repeated_share: float = 0.0
+    hours: tuple[float, ...] = ()
+    max_hours_distance: float = 1.0
+    max_far_days: float = 0.0
     warn: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _require_positive(self, "min_rows_per_day", "max_age_hours", "max_rows", "max_rows_per_day")
+        _require_share(self.max_hours_distance, where="table.max_hours_distance")
+        _require_share(self.max_far_days, where="table.max_far_days")
+        if self.hours and (len(self.hours) != HOURS or abs(sum(self.hours) - 1.0) > ROUNDED):
+            raise InvalidInput(
+                f"table.hours has {len(self.hours)} shares that add up to {sum(self.hours):g}.",
+                hint="Give 24, of the hours from 0 to 23 UTC, that add up to 1.",
+            )
         _require_share(self.max_repeated_share, where="table.max_repeated_share")
         _require_order(self.min_rows, high=self.max_rows, where="table.rows")
         _require_order(
@@ -75,7 +94,8 @@ class ColumnRule(_Rule, frozen=True, kw_only=True):
     dataset (`planes`, `planes@2`) among whose `references_column` (the same name when left out)
     each value must be. `ascending`: no value is below one of an earlier row. `max_zero_share` sees
     missing values written as 0, `max_constant_days` (the share of days on which all values are
-    equal) a sensor that is stuck; one day is always let through.
+    equal) a sensor that is stuck; one day is always let through. `grid` is the step in which a
+    device measures: values are whole multiples of it. Another unit leaves the grid.
     """
 
     name: str
@@ -97,6 +117,8 @@ class ColumnRule(_Rule, frozen=True, kw_only=True):
     ascending: bool = False
     max_zero_share: float = 1.0
     max_constant_days: float = 1.0
+    grid: float | None = None
+    max_off_grid_share: float = 0.0
     warn: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -104,7 +126,7 @@ class ColumnRule(_Rule, frozen=True, kw_only=True):
         for field in _SHARES:
             _require_share(getattr(self, field), where=f"{where}.{field}")
         _require_order(self.low, high=self.high, where=where)
-        _require_positive(self, "max_daily_step", where=where)
+        _require_positive(self, "max_daily_step", "grid", where=where)
         _require_checks(self.warn, known=COLUMN_CHECKS, where=where)
         if self.pattern is not None:
             require_pattern(self.pattern, where=where)
@@ -237,6 +259,7 @@ _SHARES = (
     "max_orphan_share",
     "max_zero_share",
     "max_constant_days",
+    "max_off_grid_share",
 )
 _LATER = frozenset(
     {
@@ -251,6 +274,11 @@ _LATER = frozenset(
         "ascending",
         "max_zero_share",
         "max_constant_days",
+        "hours",
+        "max_hours_distance",
+        "max_far_days",
+        "grid",
+        "max_off_grid_share",
         "warn",
     }
 )

@@ -18,11 +18,19 @@ one bad day, so the worst day of the reference sets what a share may be, not the
 - unique: an id that was unique. For a table with a time, a key that `pairs` finds: 1 % of rows may
   repeat it, since a key of the reference may be one by chance.
 - relations: the orders and identities that `pairs` finds.
+- grid (numbers, and whole numbers in steps of 2 or more): the step of which 99.9 % of the distinct
+  values are multiples, if the spread of the values has at most 5,000 of them; off it may be 1 %, or
+  the worst day doubled. A converted unit leaves the grid where the range would not tell.
+- hours (a time that is no date, over 30 days or more): the share of rows in each hour of the day; a
+  day is far when it is farther from that than any day of the reference, and twice Laplace's
+  estimate of days may be far. An hour early or late is not far: clocks change.
 - constant days: twice Laplace's estimate, where all values were equal on none of 30 days or more.
 - daily step (measured levels: numbers with decimals whose daily median persists, lag-1 correlation
   ≥ 0.5 over 30 days or more): 1.4 times the largest change from one day to the next.
-- rows: half the 5 % quantile of rows a day to twice the 95 % quantile; without a time half of the
-  reference's rows.
+- rows: half the 5 % quantile of rows a day to twice the 95 % quantile; without a time from half of
+  the reference's rows to ten times as many.
+- age (only of a reference that was fresh itself when it was learned from): twice the longest wait
+  for a row, at least a day; it warns, for a pause is not always a fault.
 """
 
 from __future__ import annotations
@@ -35,11 +43,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from treadle.analysis.medians import median_by
-from treadle.data.column_types import NO_DAY, days_of, kind_of, null_mask, plain
+from treadle.data.column_types import NO_DAY, days_of, instants_of, kind_of, null_mask, plain
 from treadle.data.contracts import ColumnRule, ColumnType, ContractBody, Role, TableRule
+from treadle.data.hours import learn_grid, learn_hours, on_grid
 from treadle.data.labels import FEWEST_DAYS, learn_label
 from treadle.data.pairs import learn_key, learn_relations
 from treadle.data.rounding import downward, upward
+from treadle.kernel.clock import HOUR_US
 from treadle.kernel.errors import InvalidInput, NotFound, near_misses
 
 if TYPE_CHECKING:
@@ -62,6 +72,8 @@ STEP_FEWEST_DAYS = 30
 STEP_PERSISTENCE = 0.5
 STEP_FEWEST_VALUES = 20
 CALENDAR_CORRELATION = 0.8
+LEAST_AGE_HOURS, FRESH_WAITS = 24, 2
+MOST_TIMES_AS_MANY = 10
 FEWEST_ROWS_A_DAY = 30
 """A share of fewer rows than this is no share of a day."""
 MOST_SPANNED_DAYS = 1_000_000
@@ -83,12 +95,14 @@ def infer_body(
     *,
     roles: Mapping[str, Role] | None = None,
     above: float | None = None,
+    now: int | None = None,
 ) -> ContractBody:
     """Learn a contract from a reference table and its profile; the table itself keeps it.
 
     `roles` names what the data cannot say: ids, the time, the target, sensitive columns, columns
     known only afterwards. A table with a single timestamp or date column needs no role for it.
-    `above` makes a numeric target a yes/no: a yes is a value above it.
+    `above` makes a numeric target a yes/no: a yes is a value above it. `now` (µs UTC) tells whether
+    the reference is fresh; without it nothing is claimed of the age.
     """
     given = _with_time(table, dict(roles or {}))
     _check_roles(table, given)
@@ -104,7 +118,12 @@ def infer_body(
     numbers = [c.name for c in rules if c.type in _NUMERIC and c.role != "id"]
     order = slice(None) if days is None else np.argsort(days, kind="stable")
     return ContractBody(
-        table=_table_rule(table.num_rows, days=days, key=_key(table, rules, time=time)),
+        table=_table_rule(
+            table.num_rows,
+            days=days,
+            key=_key(table, rules, time=time),
+            of_time={} if time is None else _time_claims(table.column(time), now=now),
+        ),
         columns=rules,
         relations=learn_relations(
             {n: as_numbers(plain(table.column(n)))[order] for n in numbers},
@@ -242,7 +261,7 @@ def _number_claims(
         share = _worst_share(zeros, days=of_days)
         least = LEAST_NULL_SHARE if zeros.any() else LEAST_UNSEEN_SHARE
         claims["max_zero_share"] = max(least, share)
-    claims |= _standing_still(column, days=days)
+    claims |= _standing_still(column, days=days) | _grid(column, days=days)
     is_level = kind_of(column.type) == "number" and (profile.distinct or 0) >= STEP_FEWEST_VALUES
     is_level = is_level and len(medians) >= STEP_FEWEST_DAYS
     if role in {"", "sensitive"} and is_level and days is not None:
@@ -285,6 +304,31 @@ def _standing_still(column: pa.ChunkedArray, *, days: Days | None) -> dict[str, 
     if (low == high)[enough].any():
         return {}
     return {"max_constant_days": upward(2.0 / (int(enough.sum()) + 2))}
+
+
+def _grid(column: pa.ChunkedArray, *, days: Days | None) -> dict[str, Any]:
+    values = as_numbers(column)
+    step = learn_grid(values)
+    if step is None or (kind_of(column.type) == "integer" and step <= 1.0):  # says nothing more
+        return {}
+    known = np.isfinite(values)
+    off = ~on_grid(values[known], step)
+    share = _worst_share(off, days=None if days is None else days[known])
+    return {"grid": step, "max_off_grid_share": max(LEAST_OUTSIDE_SHARE, share)}
+
+
+def _time_claims(column: pa.ChunkedArray, *, now: int | None) -> dict[str, Any]:
+    """Learn at which hours rows come, and how long the longest wait for one is."""
+    at = np.sort(np.asarray(pc.drop_null(instants_of(column)).to_numpy(), dtype=np.int64))
+    if not len(at):
+        return {}
+    claims = learn_hours(at) if kind_of(column.type) == "timestamp" else {}
+    if now is None or len(at) < FEWEST_ROWS_A_DAY:
+        return claims
+    wait = max(int(np.diff(at).max()), LEAST_AGE_HOURS * HOUR_US)
+    if not 0 <= now - int(at[-1]) <= FRESH_WAITS * wait:
+        return claims
+    return claims | {"max_age_hours": upward(FRESH_WAITS * wait / HOUR_US), "warn": ("age",)}
 
 
 def _shape(column: pa.ChunkedArray) -> dict[str, Any]:
@@ -353,10 +397,12 @@ def _correlate(first: NDArray[np.float64], second: NDArray[Any], *, at_least: fl
     return bool(abs(np.corrcoef(first, second)[0, 1]) >= at_least)
 
 
-def _table_rule(rows: int, *, days: Days | None, key: tuple[str, ...]) -> TableRule:
+def _table_rule(
+    rows: int, *, days: Days | None, key: tuple[str, ...], of_time: dict[str, Any]
+) -> TableRule:
     dated = np.empty(0) if days is None else days[days > NO_DAY]
     if not len(dated):
-        return TableRule(min_rows=rows // 2)
+        return TableRule(min_rows=rows // 2, max_rows=max(1, MOST_TIMES_AS_MANY * rows))
     counts = np.unique(dated, return_counts=True)[1]
     spanned = len(dated) / (dated.max() - dated.min() + 1)
     typical = min(float(np.quantile(counts, 0.05)), float(spanned))
@@ -366,4 +412,5 @@ def _table_rule(rows: int, *, days: Days | None, key: tuple[str, ...]) -> TableR
         max_rows_per_day=upward(max(1.0, 2.0 * float(np.quantile(counts, 0.95)))),
         unique=(key,) if key else (),
         max_repeated_share=LEAST_OUTSIDE_SHARE if key else 0.0,
+        **of_time,
     )

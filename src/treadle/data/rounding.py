@@ -6,6 +6,8 @@ import math
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 
 DIGITS = 3
+OFF_GRID = 0.02
+"""How far from a multiple of its step a value may be, in steps: it was rounded when written."""
 _DOWN = Context(prec=DIGITS, rounding=ROUND_FLOOR)
 _UP = Context(prec=DIGITS, rounding=ROUND_CEILING)
 

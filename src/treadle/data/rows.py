@@ -13,6 +13,7 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from treadle.data.patterns import LONGEST_VALUE, compiled
+from treadle.data.rounding import OFF_GRID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -85,6 +86,7 @@ def _verdicts(rule: ColumnRule) -> dict[str, Verdict]:
         "range": rule.max_outside_share,
         "categories": rule.max_new_share,
         "pattern": rule.max_unmatched_share,
+        "grid": rule.max_off_grid_share,
     }
     return {c: "warn" if share or c in rule.warn else "fail" for c, share in tolerated.items()}
 
@@ -131,8 +133,18 @@ def _number(rule: ColumnRule) -> Judge:
             return "nulls" if value is None else "type"
         return "" if low <= value <= high else "range"
 
-    if known:
-        return _with_categories(judge, known)
+    found = judge if rule.grid is None else _with_grid(judge, rule.grid)
+    return _with_categories(found, known) if known else found
+
+
+def _with_grid(inner: Judge, grid: float) -> Judge:
+    def judge(value: Any) -> str:
+        broken = inner(value)
+        if broken in {"nulls", "type"} or math.isinf(value):
+            return broken
+        steps = value / grid
+        return f"{broken} grid" if abs(steps - round(steps)) > OFF_GRID else broken
+
     return judge
 
 

@@ -32,7 +32,7 @@ from treadle.data.history.service import History
 from treadle.data.inference import infer_body
 from treadle.data.parquet import encode_table
 from treadle.data.profiling.kept import Profiles, Reference
-from treadle.data.refs import find_version
+from treadle.data.refs import find_version, parse_ref
 from treadle.data.sources import Loaded, Source, files_among, load_source
 from treadle.data.tables.parts import TableParts
 from treadle.data.validation import check_version, compare_versions
@@ -185,11 +185,18 @@ class Data(History):
         `roles` names what the data cannot say (`{"arr_delay": "target", "dep_delay":
         "known_after"}`); `above` makes a numeric target a yes/no: a yes is a value above it.
         """
-        version = self.version(ref)
+        body = self.learn_contract(ref, roles=roles, above=above)
+        return self.set_contract(parse_ref(ref).name, body)
+
+    def learn_contract(
+        self, ref: str, *, roles: Mapping[str, Role] | None = None, above: float | None = None
+    ) -> ContractBody:
+        """Learn a contract from a version, as `infer_contract` does, and set nothing."""
+        version = self._table_version(ref)
         table, profile = self.table(version.ref), self.profile(version.ref)
-        return self.set_contract(
-            version.dataset, infer_body(table, profile, roles=roles, above=above)
-        )
+        with self._store.read() as tx:
+            now = tx.at
+        return infer_body(table, profile, roles=roles, above=above, now=now)
 
     def set_contract(self, name: str, body: ContractBody) -> Contract:
         """Set what every version of a dataset is to be; an equal contract keeps its number."""

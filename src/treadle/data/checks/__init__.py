@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from treadle.data.checks.beyond import by_day, day_of, disorder, orphans, repeated
+from treadle.data.checks.beyond import by_day, day_of, disorder, far_days, orphans, repeated
 from treadle.data.checks.claims import Compiled, softened
 from treadle.data.checks.scan import Figure, Rows, rows_of, scan_rows
 from treadle.data.column_types import days_of
@@ -90,6 +90,8 @@ class _Checking:
                 yield _rows_per_day(int(dated), span=last - first + 1, rule=rule)
             if rule.max_age_hours is not None and now is not None:
                 yield _age(newest, limit_hours=rule.max_age_hours, now=now)
+            if rule.hours and self._rows.kind(str(self._time)) == "timestamp":
+                yield far_days(self._rows, rule, time=str(self._time))
         yield _presence(list(self._rows.schema.names), self._body)
         for names in rule.unique:
             if all(n in self._rows for n in names):

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from treadle.data.checks.claims import Counts, shared
 from treadle.data.checks.scan import Broken
 from treadle.data.entities import MAX_EXAMPLES, CheckResult
-from treadle.data.labels import FEWEST_LABELS as FEWEST_VALUES
-from treadle.kernel.clock import DAY_US, format_day
+from treadle.data.hours import FEWEST_ROWS as FEWEST_VALUES
+from treadle.data.hours import counted_hours, hours_distance
+from treadle.kernel.clock import DAY_US, HOUR_US, format_day
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from treadle.data.checks.scan import Rows
-    from treadle.data.contracts import ColumnRule
+    from treadle.data.contracts import ColumnRule, TableRule
 
 
 def repeated(
@@ -163,6 +166,33 @@ def _constant_days(rule: ColumnRule, place: int, days: list[dict[str, Any]]) -> 
 def day_of(rows: Rows, time: str) -> str:
     """Return a row's UTC day in SQL, counted from 1970."""
     return f"floor({rows.microseconds(time)} / {DAY_US}.0)::BIGINT"
+
+
+def far_days(rows: Rows, rule: TableRule, *, time: str) -> CheckResult:
+    """Check whether the rows of each day spread over its hours as they did when it was learned."""
+    at = rows.microseconds(time)
+    hour = f"floor({at} / {HOUR_US}.0)::BIGINT"
+    found = rows.query(
+        f"SELECT {hour} AS hour, count(*) AS n FROM t WHERE {at} IS NOT NULL GROUP BY 1 ORDER BY 1"
+    )
+    days, counts = counted_hours(
+        np.array([f["hour"] for f in found]), np.array([f["n"] for f in found])
+    )
+    distances = hours_distance(counts, np.array(rule.hours))
+    far = np.flatnonzero(distances > rule.max_hours_distance)
+    allowed = max(1.0, rule.max_far_days * len(days))
+    return CheckResult(
+        check="hours",
+        verdict="fail" if len(far) > allowed else "pass",
+        counted=len(far),
+        total=len(days),
+        message=f"On {len(far)} of {len(days)} days with at least {FEWEST_VALUES} rows more than "
+        f"{rule.max_hours_distance:.1%} of them lie in other hours than they used to.",
+        examples=tuple(
+            {"day": format_day(int(days[i]) * DAY_US), "moved": round(float(distances[i]), 3)}
+            for i in far[:MAX_EXAMPLES]
+        ),
+    )
 
 
 def _step(

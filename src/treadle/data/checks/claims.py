@@ -10,6 +10,7 @@ import msgspec
 from treadle.data.checks.scan import Condition, Figure
 from treadle.data.entities import CheckResult, Verdict
 from treadle.data.patterns import LONGEST_VALUE
+from treadle.data.rounding import OFF_GRID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -129,6 +130,10 @@ class Compiled:
         if rule.max_zero_share < 1.0 and kind in _NUMBERS:
             condition = Condition(f"{rows.number(name)} = 0", shown)
             yield Claim(name, condition, lambda c: _zeros(rule, c))
+        if rule.grid is not None and kind in _NUMBERS:
+            steps = f"({rows.number(name)} / {self._bound(rule.grid)})"
+            condition = Condition(f"abs({steps} - round({steps})) > {double(OFF_GRID)}", shown)
+            yield Claim(name, condition, lambda c: _grid(rule, c))
         if rule.categories:
             known = ", ".join(self._bound(c) for c in rule.categories)
             condition = Condition(f"CAST({value} AS VARCHAR) NOT IN ({known})", shown)
@@ -242,6 +247,18 @@ def _zeros(rule: ColumnRule, counts: Counts) -> CheckResult:
         tolerated="pass",
     )
     return found if found.verdict != "pass" else msgspec.structs.replace(found, examples=())
+
+
+def _grid(rule: ColumnRule, counts: Counts) -> CheckResult:
+    return shared(
+        "grid",
+        rule.name,
+        counts,
+        allowed=rule.max_off_grid_share,
+        message=f"{counts.broken.found:,} of {counts.known:,} values "
+        f"are no multiples of {rule.grid:g}",
+        tolerated="pass",
+    )
 
 
 def _categories(rule: ColumnRule, counts: Counts) -> CheckResult:
