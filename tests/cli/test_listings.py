@@ -28,7 +28,8 @@ FIELDS = {
         "message", "actor", "code_commit", "created_at", "tree", "file_count", "stored_bytes",
     },
     "data quarantines": {
-        "id", "dataset", "version_number", "reason", "rows", "state", "evidence", "at",
+        "id", "dataset", "version_number", "reason", "rows", "state", "evidence", "at", "kind",
+        "table", "checks", "clean_number", "released_number", "part_of",
     },
     "runs": {
         "id", "experiment", "name", "status", "parent_id", "actor", "started_at", "ended_at",
@@ -44,7 +45,9 @@ FIELDS = {
         "signed", "description", "metadata", "created_at", "actor", "sealing", "source",
         "run_link", "logged_model_id", "status", "status_message", "stage", "updated_at", "tags",
     },
-    "endpoints": {"name", "model", "variants", "revision", "created_at", "updated_at"},
+    "endpoints": {
+        "name", "model", "variants", "revision", "created_at", "updated_at", "contract",
+    },
 }  # fmt: skip
 ON_EMPTY = {words: says for words, (says, _) in LISTINGS.items() if says}
 ON_FULL = {words: shows for words, (_, shows) in LISTINGS.items() if shows}

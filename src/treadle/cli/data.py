@@ -28,8 +28,9 @@ from treadle.data.entities import worst
 
 if TYPE_CHECKING:
     from treadle.data.contract_changes import Change
-    from treadle.data.contracts import Role
-    from treadle.data.entities import DatasetSummary, DatasetVersion, Validation
+    from treadle.data.contracts import Contract, Role
+    from treadle.data.entities import DatasetSummary, DatasetVersion, RowsHeld, Validation
+    from treadle.data.service import Data
 
 
 @click.group(
@@ -116,42 +117,55 @@ def versions(ctx: click.Context, *, name: str, limit: int, offset: int, as_json:
     "contract",
     example="treadle data contract flights > contract.toml\n"
     "treadle data contract flights --diff contract.toml\n"
+    "treadle data contract flights --diff 1 2\n"
+    "treadle data contract flights --versions\n"
     "treadle data contract flights --set contract.toml",
 )
 @click.argument("name")
 @click.option(
     "--set", "source", type=click.Path(path_type=Path), help="Have it follow this TOML file."
 )
-@click.option(
-    "--diff",
-    "other",
-    type=click.Path(path_type=Path),
-    help="Say what this TOML file would change, and what of it breaks readers.",
-)
+@click.option("--diff", "is_diff", is_flag=True, help="Say what changed, and what breaks readers.")
+@click.argument("sides", nargs=-1, metavar="[FILE | A [B]]")
+@click.option("--versions", "is_list", is_flag=True, help="List the contracts it has had.")
 @json_option
 @click.pass_context
 def contract(
-    ctx: click.Context, *, name: str, source: Path | None, other: Path | None, as_json: bool
+    ctx: click.Context,
+    *,
+    name: str,
+    source: Path | None,
+    is_diff: bool,
+    sides: tuple[str, ...],
+    is_list: bool,
+    as_json: bool,
 ) -> None:
     """Print what every version of a dataset must keep, or set it from an edited file.
 
-    With --diff it exits 1 when the file breaks readers.
+    NAME@2 is its contract 2. --diff FILE says what a TOML file would change, --diff 1 2 what
+    changed between two contracts (--diff 1: until now); it exits 1 when that breaks readers.
     """
-    from treadle.data.contract_changes import changes
     from treadle.data.contract_text import from_toml, to_toml
     from treadle.kernel.errors import NotFound
 
     data = client_of(ctx).data
+    name, _, number = name.partition("@")
+    if sides and not is_diff:
+        raise click.UsageError(f"{sides[0]!r} goes with --diff.")
+    if is_list:
+        _print_contracts(data.contracts(name), as_json=as_json)
+        return
     if source is not None:
         made = data.set_contract(name, from_toml(_text_of(source), name=source.name))
         click.echo(f"{made.dataset} follows contract {made.number} from now on", err=True)
-    found = data.contract(data.version(name).dataset)
+    if is_diff:
+        _print_changes(ctx, _between(data, name, number, sides), as_json=as_json)
+        return
+    known = data.contract(data.version(name).dataset)
+    found = data.contract_numbered(name, _whole(number)) if number else known
     if found is None:
         raise NotFound("contract of", name, hint=f"Learn one: treadle data infer {name}")
-    if other is not None:
-        edited = from_toml(_text_of(other), name=other.name)
-        _print_changes(ctx, changes(found.body, edited), as_json=as_json)
-    elif as_json:
+    if as_json:
         print_json(found)
     else:
         click.echo(to_toml(found.body), nl=False)
@@ -190,17 +204,40 @@ def infer(
         click.echo(f"{made.dataset} follows contract {made.number} from now on", err=True)
 
 
-@command.command("validate", example="treadle data validate flights@2")
+@command.command(
+    "validate",
+    example="treadle data validate flights@2\n"
+    "treadle data validate flights@2 --quarantine --dry-run",
+)
 @click.argument("ref")
+@click.option("--quarantine", is_flag=True, help="Hold the rows that fail and commit the others.")
+@click.option("--dry-run", is_flag=True, help="With --quarantine: count, keep nothing.")
 @json_option
 @click.pass_context
-def validate(ctx: click.Context, *, ref: str, as_json: bool) -> None:
-    """Check a version against its contract; exit 1 when it fails."""
-    verdict = client_of(ctx).data.validate(ref)
+def validate(
+    ctx: click.Context, *, ref: str, quarantine: bool, dry_run: bool, as_json: bool
+) -> None:
+    """Check a version against its contract; exit 1 when it fails.
+
+    With --quarantine the rows that break a failed check are kept apart with the reason, and the
+    others become the next version; nothing is dropped: treadle data quarantines.
+    """
+    data = client_of(ctx).data
+    if dry_run and not quarantine:
+        raise click.UsageError(
+            "--dry-run goes with --quarantine: validating alone changes nothing."
+        )
+    if dry_run:
+        _print_failing(data.version(ref).ref, data.failing_rows(ref), as_json=as_json)
+        return
+    held = data.quarantine_rows(ref) if quarantine else None
+    verdict = held.validation if held else data.validate(ref)
     if as_json:
-        print_json(verdict)
+        print_json(held or verdict)
     else:
         _print_verdict(verdict)
+        if held:
+            _print_held(held)
     if verdict.verdict == "fail":
         ctx.exit(1)
 
@@ -262,6 +299,74 @@ def _print_verdict(verdict: Validation) -> None:
     click.echo(
         f"{verdict.dataset_ref}: {verdict.verdict}, {passed} of {len(verdict.checks)} checks "
         f"of contract {verdict.contract_number} pass"
+    )
+
+
+def _print_failing(ref: str, counts: dict[str, int], *, as_json: bool) -> None:
+    rows, by_check = counts[""], {name: n for name, n in counts.items() if name}
+    if as_json:
+        print_json({"version": ref, "rows": rows, "checks": by_check})
+        return
+    click.echo(f"would hold {rows:,} rows of {ref}")
+    for name, count in by_check.items():
+        click.echo(f"  {name}: {count:,}")
+
+
+def _print_held(held: RowsHeld) -> None:
+    if held.quarantine is None:
+        click.echo("No row is held: no check that failed is about single rows.")
+        return
+    found = held.quarantine
+    click.echo(
+        f"{found.rows:,} rows are held in quarantine {found.id[:12]}; "
+        f"{held.version.ref} has the other {held.version.rows:,}"
+    )
+
+
+def _between(data: Data, name: str, number: str, sides: tuple[str, ...]) -> tuple[Change, ...]:
+    """Return what changed from one contract to another, or to a file."""
+    from treadle.data.contract_changes import changes
+    from treadle.data.contract_text import from_toml
+
+    start, dots, end = number.partition("..")
+    numbers = [start, end] if dots else [number] if number else []
+    given = [*numbers, *sides]
+    known = data.contracts(name)
+    newest = str(known[0].number) if known else "1"
+    if len(given) == 1:
+        given = [given[0], newest] if given[0].isdigit() else [newest, given[0]]
+    if len(given) != len("AB"):
+        raise click.UsageError("--diff takes a FILE, or the numbers of one or two contracts.")
+    if given[1].isdigit():
+        return data.contract_changes(name, _whole(given[0]), _whole(given[1]))
+    path = Path(given[1])
+    edited = from_toml(_text_of(path), name=path.name)
+    return changes(data.contract_numbered(name, _whole(given[0])).body, edited)
+
+
+def _whole(number: str) -> int:
+    if not number.isdigit():
+        raise click.BadParameter(f"{number!r} is not the number of a contract.")
+    return int(number)
+
+
+def _print_contracts(found: tuple[Contract, ...], *, as_json: bool) -> None:
+    if as_json:
+        print_json({"items": found, "total": len(found)})
+        return
+    print_table(
+        ("contract", "set (UTC)", "columns", "relations", "digest"),
+        [
+            (
+                c.number,
+                when(c.created_at),
+                len(c.body.columns),
+                len(c.body.relations),
+                c.digest[:12],
+            )
+            for c in found
+        ],
+        empty="No contract yet. Learn one: treadle data infer NAME",
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -27,6 +27,7 @@ from treadle.kernel.errors import Conflict, Refused
 if TYPE_CHECKING:
     from treadle.release.entities import Release
     from treadle.release.service import Releases
+    from treadle.serving.entities import ContractMode
 
 LIVE = "live"
 PAST = 10_000
@@ -72,6 +73,7 @@ def show(ctx: click.Context, *, name: str, as_json: bool) -> None:
             ("endpoint", endpoint.name),
             ("model", endpoint.model),
             ("serves", served(endpoint)),
+            ("contract", endpoint.contract),
             ("since", when_utc(endpoint.updated_at)),
         ]
     )
@@ -80,6 +82,47 @@ def show(ctx: click.Context, *, name: str, as_json: bool) -> None:
     print_table(
         ("release", "state", "began (UTC)", "why", "result"), rows, empty="No releases yet."
     )
+
+
+@command.command(
+    "contract",
+    example="treadle endpoints contract late\n"
+    "treadle endpoints contract late --mode refuse --reason 'bad input costs more than none'",
+)
+@click.argument("name")
+@click.option(
+    "--mode",
+    type=click.Choice(["off", "warn", "refuse"]),
+    help="Look at none, note it with the answer, or refuse the request.",
+)
+@click.option("--reason", default="", help="Why; it stands in the log.")
+@dry_run_option
+@json_option
+@click.pass_context
+def contract(
+    ctx: click.Context, *, name: str, mode: str | None, reason: str, dry_run: bool, as_json: bool
+) -> None:
+    """Print what requests must keep, and say what becomes of those that do not.
+
+    It is the contract of the data that the live model was trained on, as far as requests know it.
+    """
+    from treadle.data.contract_text import to_toml
+
+    serving = client_of(ctx).serving
+    endpoint = serving.endpoint(name)
+    if mode is not None and dry_run:
+        click.echo(f"would set {name} from {endpoint.contract} to {mode}")
+        return
+    if mode is not None:
+        endpoint = serving.set_contract_mode(name, cast("ContractMode", mode), reason=reason)
+    found = serving.request_contract(name)
+    if as_json:
+        print_json({"endpoint": name, "mode": endpoint.contract, "contract": found})
+        return
+    names = ", ".join(f"{n} (contract {k})" for n, k in found.sources.items()) if found else ""
+    click.echo(f"# {name}: {endpoint.contract}; {names or 'no contract speaks of its inputs'}")
+    if found:
+        click.echo(to_toml(found.body, legend=""), nl=False)
 
 
 @command.command("stop", example="treadle endpoints stop late --reason 'not now' --dry-run")

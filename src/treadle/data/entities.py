@@ -10,6 +10,7 @@ from treadle.data.branches.entities import MAIN
 
 Verdict = Literal["pass", "warn", "fail"]
 QuarantineState = Literal["held", "released", "rejected"]
+QuarantineKind = Literal["version", "rows"]
 
 MAX_EXAMPLES = 5
 _SEVERITY: dict[Verdict, int] = {"pass": 0, "warn": 1, "fail": 2}
@@ -123,7 +124,13 @@ class Validation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quarantine(msgspec.Struct, frozen=True, kw_only=True):
-    """A dataset version kept out of training, gates and evaluation until somebody decides."""
+    """What is kept out of training, gates and evaluation until somebody decides.
+
+    A version as a whole, or those of its rows that break its contract: these lie in `table` (a
+    Parquet object) with what each breaks, the rest went on as the version `clean_number`, and when
+    rows are released they come back in the version `released_number`. Rows on which somebody
+    decided before the others are a quarantine of their own, `part_of` the first.
+    """
 
     id: str
     dataset: str
@@ -133,11 +140,37 @@ class Quarantine(msgspec.Struct, frozen=True, kw_only=True):
     state: QuarantineState
     evidence: dict[str, Any]
     at: int
+    kind: QuarantineKind = "version"
+    table: str = ""
+    checks: dict[str, int] = {}
+    clean_number: int | None = None
+    released_number: int | None = None
+    part_of: str = ""
 
     @property
     def ref(self) -> str:
-        """Return the version it holds: `outcomes@12`."""
+        """Return the version it holds, or holds rows of: `outcomes@12`."""
         return f"{self.dataset}@{self.version_number}"
+
+
+class HeldRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row in quarantine: where it stood in its version (from 0), what it breaks, its values."""
+
+    row: int
+    checks: tuple[str, ...]
+    values: dict[str, Any]
+
+
+class RowsHeld(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a version whose failing rows were to be held.
+
+    Without a quarantine nothing was to hold: the version passed, or no check that failed is about
+    single rows. `version` is what is left: a new version, or the one that was judged.
+    """
+
+    validation: Validation
+    quarantine: Quarantine | None
+    version: DatasetVersion
 
 
 def worst(checks: tuple[CheckResult, ...]) -> Verdict:

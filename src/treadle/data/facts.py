@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from treadle.data.branches.entities import MAIN
 from treadle.data.contracts import ContractBody
-from treadle.data.entities import Column, FileEntry, Verdict
+from treadle.data.entities import Column, FileEntry, QuarantineState, Verdict
 from treadle.storage.events import Fact
 
 
@@ -168,6 +168,63 @@ class DatasetQuarantined(Fact, frozen=True, kw_only=True):
     reason: str
     rows: int
     evidence: dict[str, Any]
+
+    def subject(self) -> str:
+        return f"dataset/{self.dataset}"
+
+
+class RowsQuarantined(Fact, frozen=True, kw_only=True):
+    """Rows of a version that break its contract are held; `table` is where they lie."""
+
+    kind: ClassVar[str] = "dataset.rows_quarantined"
+
+    id: str
+    dataset: str
+    version_number: int
+    reason: str
+    rows: int
+    checks: dict[str, int]
+    table: str
+    evidence: dict[str, Any]
+
+    def subject(self) -> str:
+        return f"dataset/{self.dataset}"
+
+
+class RowsDecided(Fact, frozen=True, kw_only=True):
+    """Somebody decided on held rows: they come back in a new version, or never.
+
+    `part` is the quarantine they are in from then on; another one than `id` when the others
+    remain held, in `remaining_table`.
+    """
+
+    kind: ClassVar[str] = "dataset.rows_decided"
+
+    id: str
+    part: str
+    dataset: str
+    version_number: int
+    state: QuarantineState
+    rows: int
+    checks: dict[str, int]
+    table: str
+    remaining: int = 0
+    remaining_table: str = ""
+
+    def subject(self) -> str:
+        return f"dataset/{self.dataset}"
+
+
+class RowsMoved(Fact, frozen=True, kw_only=True):
+    """A new version is there: without the rows that are held, or with those that were released."""
+
+    kind: ClassVar[str] = "dataset.rows_moved"
+
+    id: str
+    dataset: str
+    version_number: int
+    clean_number: int | None
+    released_number: int | None
 
     def subject(self) -> str:
         return f"dataset/{self.dataset}"

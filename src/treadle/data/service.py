@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from treadle.data import store as sql
 from treadle.data.branches.entities import MAIN
+from treadle.data.contract_history import ContractHistory
 from treadle.data.contracts import Contract, ContractBody, Role
 from treadle.data.entities import (
     CheckResult,
@@ -33,6 +34,7 @@ from treadle.data.inference import infer_body
 from treadle.data.parquet import encode_table
 from treadle.data.profiling.kept import Profiles, Reference
 from treadle.data.refs import find_version, parse_ref
+from treadle.data.row_quarantines import RowQuarantines
 from treadle.data.sources import Loaded, Source, files_among, load_source
 from treadle.data.tables.parts import TableParts
 from treadle.data.validation import check_version, compare_versions
@@ -55,7 +57,7 @@ if TYPE_CHECKING:
 TABLE_FILE = "table.parquet"
 
 
-class Data(History):
+class Data(History, RowQuarantines, ContractHistory):
     """Commits datasets, knows their versions, and judges them by contract.
 
     `code_commit` says at which commit the caller's code stands; a version remembers it. Versions
@@ -192,7 +194,7 @@ class Data(History):
         self, ref: str, *, roles: Mapping[str, Role] | None = None, above: float | None = None
     ) -> ContractBody:
         """Learn a contract from a version, as `infer_contract` does, and set nothing."""
-        version = self._table_version(ref)
+        version = self.parts(ref).version
         table, profile = self.table(version.ref), self.profile(version.ref)
         with self._store.read() as tx:
             now = tx.at
@@ -219,30 +221,41 @@ class Data(History):
         with self._store.read() as tx:
             return sql.latest_contract(tx, name)
 
-    def validate(self, ref: str, *, contract: Contract | None = None) -> Validation:
+    def validate(
+        self, ref: str, *, contract: Contract | None = None, quarantine: bool = False
+    ) -> Validation:
         """Judge a version by its dataset's contract, or by the one that is given.
 
         It counts and tells; what follows from a failure (quarantine, a refused gate) is the
-        caller's rule.
+        caller's rule. With `quarantine` the rows that fail are held (see `quarantine_rows`).
         """
+        if quarantine:
+            return self.quarantine_rows(ref, contract=contract).validation
+        validation = self.judged(ref, contract=contract)
+        with self._store.write() as tx:
+            version = find_version(tx, validation.dataset_ref)
+            validation = msgspec.structs.replace(validation, at=tx.at)
+            sql.insert_validation(tx, validation, name=version.dataset, number=version.number)
+            tx.emit(_validated(validation, version))
+        return validation
+
+    def judged(self, ref: str, *, contract: Contract | None = None) -> Validation:
+        """Judge a version as `validate` does, and keep nothing of it."""
+        version = self.parts(ref).version
         with self._store.read() as tx:
-            version, now = find_version(tx, ref), tx.at
+            now = tx.at
             contract = contract or _require_contract(tx, version.dataset)
             others = {ref: find_version(tx, ref) for ref in contract.body.references}
         beside = {ref: self._parts_of(other) for ref, other in others.items()}
         checks = check_version(self._parts_of(version), contract.body, others=beside, now=now)
-        with self._store.write() as tx:
-            validation = Validation(
-                id=new_id(),
-                dataset_ref=version.ref,
-                contract_number=contract.number,
-                verdict=worst(checks),
-                checks=checks,
-                at=tx.at,
-            )
-            sql.insert_validation(tx, validation, name=version.dataset, number=version.number)
-            tx.emit(_validated(validation, version))
-        return validation
+        return Validation(
+            id=new_id(),
+            dataset_ref=version.ref,
+            contract_number=contract.number,
+            verdict=worst(checks),
+            checks=checks,
+            at=now,
+        )
 
     def compare_splits(self, train: str, test: str) -> tuple[CheckResult, ...]:
         """Say what a test version shares with its train that it must not: rows, keys, time, labels.
@@ -396,8 +409,8 @@ def _require_contract(tx: Transaction, name: str) -> Contract:
 
 def _require_held(tx: Transaction, identifier: str) -> Quarantine:
     found = sql.quarantine_by_id(tx, identifier)
-    if found is None:
-        raise NotFound("quarantine", identifier)
+    if found is None or found.kind != "version":
+        raise NotFound("quarantine of a version", identifier)
     sql.lock_dataset(tx, found.dataset)
     if found.state != "held":
         raise Conflict(

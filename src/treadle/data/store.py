@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
 
-    from treadle.data.entities import QuarantineState, Verdict
+    from treadle.data.entities import QuarantineKind, QuarantineState, Verdict
     from treadle.storage.transaction import Transaction
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -107,6 +107,12 @@ quarantines = Table(
     Column("state", Text, nullable=False),
     Column("evidence", Json, nullable=False),
     Column("at", Instant, nullable=False),
+    Column("kind", Text, nullable=False, server_default="version"),
+    Column("table", Text, nullable=False, server_default=""),
+    Column("checks", Json, nullable=False, server_default="{}"),
+    Column("clean_number", Integer),
+    Column("released_number", Integer),
+    Column("part_of", Text, nullable=False, server_default=""),
     Index("ix_quarantines_dataset_version", "dataset", "version_number"),
 )
 
@@ -317,10 +323,14 @@ def quarantine_by_id(tx: Transaction, identifier: str) -> Quarantine | None:
 
 
 def quarantines_of(
-    tx: Transaction, name: str | None = None, *, number: int | None = None
+    tx: Transaction,
+    name: str | None = None,
+    *,
+    number: int | None = None,
+    kind: QuarantineKind = "version",
 ) -> tuple[Quarantine, ...]:
-    """Return quarantines, newest first: all, of a dataset, or of one version."""
-    narrowed = []
+    """Return quarantines of a kind, newest first: all, of a dataset, or of one version."""
+    narrowed = [quarantines.c.kind == kind]
     if name is not None:
         narrowed.append(quarantines.c.dataset == name)
     if number is not None:
@@ -331,6 +341,39 @@ def quarantines_of(
 def set_quarantine_state(tx: Transaction, identifier: str, state: QuarantineState) -> None:
     """Move a quarantine to another state."""
     tx.execute(update(quarantines).where(quarantines.c.id == identifier).values(state=state))
+
+
+def update_quarantine(tx: Transaction, quarantine: Quarantine) -> None:
+    """Store what a quarantine is now."""
+    values = msgspec.to_builtins(quarantine)
+    tx.execute(update(quarantines).where(quarantines.c.id == quarantine.id).values(values))
+
+
+def version_by_message(tx: Transaction, name: str, message: str) -> DatasetVersion | None:
+    """Return the version of a dataset that was committed with a message."""
+    return _one_version(
+        tx, dataset_versions.c.dataset == name, dataset_versions.c.message == message
+    )
+
+
+def contract_numbers(tx: Transaction) -> dict[str, int]:
+    """Return the number of the contract that holds now of each dataset that has one."""
+    query = select(contracts.c.dataset, func.max(contracts.c.number).label("number"))
+    return {row.dataset: row.number for row in tx.execute(query.group_by(contracts.c.dataset))}
+
+
+def contract_by_number(tx: Transaction, name: str, number: int) -> Contract | None:
+    """Return a contract of a dataset by its number."""
+    query = select(contracts).where(contracts.c.dataset == name, contracts.c.number == number)
+    row = tx.execute(query).first()
+    return _as(Contract, row) if row else None
+
+
+def contracts_of(tx: Transaction, name: str) -> tuple[Contract, ...]:
+    """Return every contract of a dataset, newest first."""
+    query = select(contracts).where(contracts.c.dataset == name)
+    found = tx.execute(query.order_by(contracts.c.number.desc()))
+    return tuple(_as(Contract, row) for row in found)
 
 
 def profile_digest(tx: Transaction, table: str) -> str | None:
@@ -398,7 +441,9 @@ def _contract_number() -> Any:
 
 def _held() -> Any:
     query = select(func.count()).where(
-        quarantines.c.dataset == dataset_versions.c.dataset, quarantines.c.state == "held"
+        quarantines.c.dataset == dataset_versions.c.dataset,
+        quarantines.c.state == "held",
+        quarantines.c.kind == "version",
     )
     return query.scalar_subquery().label("held")
 

@@ -68,6 +68,7 @@ OURS: dict[Callable[..., Any], Shape] = {
     endpoints.endpoint: Shape(answer=Endpoint),
     endpoints.at: Shape(query={"time": str}, answer=EndpointAt),
     runs.beats: Shape(body=runs.Beats, answer=runs.Beaten),
+    endpoints.contract: Shape(body=endpoints.Mode, answer=Endpoint),
     endpoints.labels: Shape(body=endpoints.Labels, answer=TakenLabels, status=201),
     endpoints.rollback: Shape(body=endpoints.Reason, answer=Release),
     endpoints.stop: Shape(body=endpoints.Reason, answer=Release),

@@ -9,6 +9,7 @@ import msgspec
 
 from treadle.registry.entities import ModelVersion
 from treadle.serving.entities import Endpoint
+from treadle.serving.training_contracts import RequestContract
 from treadle.storage.objects import sync_folder
 
 if TYPE_CHECKING:
@@ -19,10 +20,13 @@ class Desired(msgspec.Struct, frozen=True, kw_only=True):
     """What should be served, and all that is needed to load it.
 
     Versions keep their signatures: they are checked again when they are loaded from here.
+    `contracts` are what requests to each endpoint must keep, so that they are judged while the
+    metadata store is down, too.
     """
 
     endpoints: tuple[Endpoint, ...]
     versions: tuple[ModelVersion, ...] = ()
+    contracts: dict[str, RequestContract] = {}
 
 
 class DesiredFile:

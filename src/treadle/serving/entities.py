@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Role = Literal["live", "canary", "shadow"]
 LabelState = Literal["accepted", "quarantined"]
 Status = Literal["ok", "error"]
+ContractMode = Literal["off", "warn", "refuse"]
 
 # Shares come from forms and divisions: thirds must be allowed to add up to one.
 SHARE_TOLERANCE = 1e-9
@@ -48,7 +49,11 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """A stable name, answered by variants of a model. `revision` grows with each change."""
+    """A stable name, answered by variants of a model. `revision` grows with each change.
+
+    `contract` says what becomes of a row that breaks the contract of the model's training data: it
+    is noted with its answer (`warn`), or the request is refused. `off` looks at none.
+    """
 
     name: str
     model: str
@@ -56,6 +61,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     revision: int
     created_at: int
     updated_at: int
+    contract: ContractMode = "warn"
 
     @property
     def answering(self) -> tuple[Variant, ...]:
@@ -129,6 +135,8 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     latency_us: int
     status: Status
     inputs: dict[str, float | int | bool | str | None]
+    broken: str | None = None
+    """What its row breaks of the contract (`range temp`), if that was looked at."""
 
 
 class PredictionPart(msgspec.Struct, frozen=True, kw_only=True):

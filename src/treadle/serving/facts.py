@@ -1,10 +1,10 @@
-"""What serving tells the event log; endpoints are rebuilt from the first two."""
+"""What serving tells the event log; endpoints are rebuilt from the first three."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-from treadle.serving.entities import LabelState, Variant
+from treadle.serving.entities import ContractMode, LabelState, Variant
 from treadle.storage.events import Fact
 
 
@@ -29,6 +29,20 @@ class TrafficSet(Fact, frozen=True, kw_only=True):
     variants: tuple[Variant, ...]
     reason: str
     release_id: str | None = None
+
+    def subject(self) -> str:
+        """Return `endpoint/NAME`."""
+        return f"endpoint/{self.name}"
+
+
+class ContractModeSet(Fact, frozen=True, kw_only=True):
+    """What becomes of requests that break the contract was decided."""
+
+    kind: ClassVar[str] = "endpoint.contract_mode_set"
+    name: str
+    revision: int
+    mode: ContractMode
+    reason: str
 
     def subject(self) -> str:
         """Return `endpoint/NAME`."""

@@ -35,6 +35,7 @@ FIELDS = pa.schema(
         pa.field("value", pa.float64()),
         pa.field("latency_us", pa.int64(), nullable=False),
         pa.field("status", pa.string(), nullable=False),
+        pa.field("broken", pa.string()),
     ]
 )
 """The columns every prediction has; its inputs follow."""
@@ -44,6 +45,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Predictions made together by one variant; lists hold one item per row.
 
     `values` is empty when the model failed. `dropped` counts shadows that had no room to answer.
+    `broken` says what each row breaks of the contract; it is empty when all keep it, or none was
+    looked at.
     """
 
     endpoint: str
@@ -60,6 +63,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     status: Status
     inputs: dict[str, list[float | int | bool | str | None]]
     dropped: int = 0
+    broken: list[str] = []
 
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -126,6 +130,7 @@ def predictions_table(
         pa.nulls(rows, pa.float64()) if values is None else _doubles(values),
         same(latency_us, pa.int64()),
         same("error" if values is None else "ok", pa.string()),
+        pa.nulls(rows, pa.string()),  # a table is judged as one, by monitors
     ]
     table = pa.Table.from_arrays(columns, schema=FIELDS)
     for name in inputs.column_names:
@@ -188,6 +193,7 @@ def _extend(columns: dict[str, list[Any]], record: Record) -> None:
     columns["answer_id"] += record.answer_ids or record.ids
     columns["at"] += record.at
     columns["key"] += record.keys
+    columns["broken"] += [text or None for text in record.broken] or [None] * rows
     columns["value"] += _doubles(record.values).to_pylist() or [None] * rows
     for name in ("endpoint", "logged_at", "variant", "version", "role", "latency_us", "status"):
         columns[name] += [getattr(record, name)] * rows

@@ -101,11 +101,17 @@ class Runtime:
         if not rows:
             raise InvalidInput("The request has no rows.")
         served = self.models.find(endpoint)
+        cells = broken = None
+        if served.checks is not None:
+            cells = table.to_pydict()
+            broken = served.checks.broken(cells, rows=rows)
         ids = new_ids(rows)
         request = _Request(
             endpoint=served.endpoint,
             models=served.models,
             table=table,
+            cells=cells,
+            broken=broken,
             ids=ids,
             keys=ids if keys is None else scoring.keys_of(keys, rows=rows),
             at=self._instants(times, rows=rows),
@@ -184,6 +190,8 @@ class _Request:
     endpoint: Endpoint
     models: Mapping[str, LoadedModel]
     table: pa.Table
+    cells: dict[str, list[Any]] | None
+    broken: list[str] | None
     ids: list[str]
     keys: list[str]
     at: NDArray[np.int64]
@@ -195,6 +203,8 @@ class _Request:
             endpoint=self.endpoint,
             models=self.models,
             table=self.table.take(pa.array(rows)),
+            cells=None,
+            broken=[self.broken[i] for i in rows] if self.broken else None,
             ids=[self.ids[i] for i in rows],
             keys=[self.keys[i] for i in rows],
             at=self.at[rows],
@@ -234,5 +244,14 @@ def _record(
         values=[] if values is None else values.tolist(),
         latency_us=took_us,
         status="error" if values is None else "ok",
-        inputs=inputs.to_pydict(),
+        inputs=_cells(request, inputs),
+        broken=request.broken or [],
     )
+
+
+def _cells(request: _Request, inputs: pa.Table) -> dict[str, list[Any]]:
+    """Return inputs as what is logged; they were made of the request already if it was checked."""
+    if request.cells is None or inputs.num_rows != len(request.ids):
+        cells: dict[str, list[Any]] = inputs.to_pydict()
+        return cells
+    return {name: request.cells[name] for name in inputs.column_names}

@@ -5,21 +5,23 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from treadle.kernel.errors import NotFound, TreadleError, Unavailable
 from treadle.serving.desired import Desired, DesiredFile
 from treadle.serving.kept import identity
+from treadle.serving.request_checks import RequestChecks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from treadle.registry.entities import ModelVersion
     from treadle.registry.loaded import LoadedModel
     from treadle.serving.entities import Endpoint
     from treadle.serving.service import Serving
+    from treadle.serving.training_contracts import RequestContract
 
 POLL_S = 0.15
 # A version that cannot be loaded is tried again, but loading is not cheap.
@@ -30,10 +32,11 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Served:
-    """An endpoint with its models in memory, by version."""
+    """An endpoint with its models in memory, by version, and what it asks of requests."""
 
     endpoint: Endpoint
     models: Mapping[str, LoadedModel]
+    checks: RequestChecks | None = None
 
 
 class ServedModels:
@@ -50,7 +53,7 @@ class ServedModels:
         self._poll_s = poll_s
         self._served: Mapping[str, Served] = {}
         self._endpoints: tuple[Endpoint, ...] | None = None
-        self._seen: dict[str, int] | None = None
+        self._seen: tuple[Mapping[str, int], Mapping[str, int]] | None = None
         self._retry_at = 0.0
         self._complaint = ""
         self.problems: Mapping[str, str] = {}
@@ -94,19 +97,22 @@ class ServedModels:
         if self.problems and time.monotonic() < self._retry_at:
             return
         try:
-            if self._serving.revisions() == self._seen:
+            contracts = self._serving.contracts
+            marks = self._serving.revisions(), contracts.numbers()
+            if marks == self._seen:
                 return
             endpoints = self._serving.endpoints()
         except TreadleError as error:
             self._fall_back(error)
             return
         self._complaint = ""
-        self._adopt(Desired(endpoints=endpoints))
+        self._adopt(Desired(endpoints=endpoints), contract_of=self._contract_of)
         if not self.problems:  # with a problem nothing was seen: the next look tries again
-            self._seen = {e.name: e.revision for e in endpoints}
+            self._seen = {e.name: e.revision for e in endpoints}, marks[1]
             models = {r: m for s in self._served.values() for r, m in s.models.items()}
             versions = tuple(m.version for m in models.values())
-            self._file.write(Desired(endpoints=endpoints, versions=versions))
+            known = {n: s.checks.contract for n, s in self._served.items() if s.checks}
+            self._file.write(Desired(endpoints=endpoints, versions=versions, contracts=known))
 
     def _poll(self) -> None:
         while not self._stop.is_set():
@@ -120,15 +126,36 @@ class ServedModels:
         self._complain(f"The desired state cannot be read, serving what was last known: {error}")
         known = self._file.read() if self._endpoints is None or self.problems else None
         if known is not None:
-            self._adopt(known)
+            self._adopt(known, contract_of=lambda served: known.contracts.get(served.endpoint.name))
 
-    def _adopt(self, desired: Desired) -> None:
+    def _contract_of(self, served: Served) -> RequestContract | None:
+        live = next((v for v in served.endpoint.answering if v.role == "live"), None)
+        return self._serving.contracts.of(served.models[live.version].version) if live else None
+
+    def _checks(
+        self, served: Served, contract_of: Callable[[Served], RequestContract | None]
+    ) -> RequestChecks | None:
+        mode = served.endpoint.contract
+        contract = None if mode == "off" else contract_of(served)
+        if contract is None:
+            return None
+        checks = RequestChecks(contract, mode=mode)
+        before = self._served.get(served.endpoint.name)
+        if before is not None and before.checks is not None:
+            checks.carry_on(before.checks)
+        return checks
+
+    def _adopt(
+        self, desired: Desired, *, contract_of: Callable[[Served], RequestContract | None]
+    ) -> None:
         remembered = {v.ref: v for v in desired.versions}
         served: dict[str, Served] = {}
         problems: dict[str, str] = {}
         for endpoint in desired.endpoints:
             try:
                 models = self._models(endpoint, remembered=remembered)
+                made = Served(endpoint=endpoint, models=models)
+                checks = self._checks(made, contract_of) if models else None
             except Exception as error:  # noqa: BLE001 - a pickle may raise anything; see problems
                 problems[endpoint.name] = str(error)
                 _LOG.exception("Endpoint %s stays as it was.", endpoint.name)
@@ -136,7 +163,7 @@ class ServedModels:
                     served[endpoint.name] = self._served[endpoint.name]
                 continue
             if models:
-                served[endpoint.name] = Served(endpoint=endpoint, models=models)
+                served[endpoint.name] = replace(made, checks=checks)
         self._served, self.problems, self._endpoints = served, problems, desired.endpoints
         self._retry_at = time.monotonic() + RETRY_S
 

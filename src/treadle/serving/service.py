@@ -19,11 +19,18 @@ from treadle.serving.entities import (
     TrafficChange,
     check_traffic,
 )
-from treadle.serving.facts import EndpointCreated, LabelsJoined, LabelStateChanged, TrafficSet
+from treadle.serving.facts import (
+    ContractModeSet,
+    EndpointCreated,
+    LabelsJoined,
+    LabelStateChanged,
+    TrafficSet,
+)
 from treadle.serving.kept import KeptModels
 from treadle.serving.requestlog import RequestLog
 from treadle.serving.tallies import Tallies, Tally
 from treadle.serving.traffic import ROUTE
+from treadle.serving.training_contracts import TrainingContracts
 from treadle.storage.objects import put_bytes
 
 if TYPE_CHECKING:
@@ -34,18 +41,21 @@ if TYPE_CHECKING:
 
     from treadle.registry.service import Registry
     from treadle.serving.entities import (
+        ContractMode,
         LabelState,
         Prediction,
         PredictionPart,
         Role,
         Variant,
     )
+    from treadle.serving.training_contracts import RequestContract
     from treadle.storage.events import Event
     from treadle.storage.ports import MetadataStore, ObjectStore
     from treadle.storage.transaction import Transaction
 
 _MACHINE = SystemClock()
 KEPT_MODELS = 8
+CONTRACT_MODES = ("off", "warn", "refuse")
 _LABEL_JOIN = ("at", "key", "answer_id")
 _LABEL_COLUMNS = ("label", "labelled_at")
 
@@ -70,6 +80,7 @@ class Serving:
         self._objects = objects
         self.registry = registry
         self.clock = clock
+        self.contracts = TrainingContracts(store)
         self.log = RequestLog(store=store, objects=objects, folder=home / "serving" / "segments")
         self._labels = labelling.LabelReader(objects)
         self._tallies = Tallies(store=store, objects=objects)
@@ -127,6 +138,32 @@ class Serving:
             )
         return after
 
+    def set_contract_mode(self, name: str, mode: ContractMode, *, reason: str) -> Endpoint:
+        """Say what becomes of requests that break the contract of the model's training data.
+
+        `off` looks at none, `warn` notes it with the answer and counts it, `refuse` answers with
+        the broken claims. A claim that tolerates a share of rows only ever warns.
+        """
+        if mode not in CONTRACT_MODES:
+            raise InvalidInput(
+                f"There is no contract mode {mode!r}.", hint=f"One of {', '.join(CONTRACT_MODES)}."
+            )
+        with self._store.write() as tx:
+            before = self._held(tx, name)
+            if before.contract == mode:
+                return before
+            after = msgspec.structs.replace(
+                before, contract=mode, revision=before.revision + 1, updated_at=tx.at
+            )
+            store.update_traffic(tx, after)
+            tx.emit(ContractModeSet(name=name, revision=after.revision, mode=mode, reason=reason))
+        return after
+
+    def request_contract(self, name: str) -> RequestContract | None:
+        """Return what requests to an endpoint must keep: claims about its live model's inputs."""
+        live = next((v for v in self.endpoint(name).answering if v.role == "live"), None)
+        return self.contracts.of(self.registry.version(live.version)) if live else None
+
     def endpoint(self, name: str) -> Endpoint:
         """Return an endpoint with its traffic."""
         with self._store.read() as tx:
@@ -159,6 +196,8 @@ class Serving:
                     store.insert_endpoint(tx, _created(event))
                 elif event.kind == TrafficSet.kind:
                     store.update_traffic(tx, self._changed(tx, event))
+                elif event.kind == ContractModeSet.kind:
+                    store.update_traffic(tx, self._with_mode(tx, event))
 
     # --- predictions ---
 
@@ -360,6 +399,15 @@ class Serving:
         return msgspec.structs.replace(
             self._find(tx, fact.name),
             variants=fact.variants,
+            revision=fact.revision,
+            updated_at=event.at,
+        )
+
+    def _with_mode(self, tx: Transaction, event: Event) -> Endpoint:
+        fact = event.as_fact(ContractModeSet)
+        return msgspec.structs.replace(
+            self._find(tx, fact.name),
+            contract=fact.mode,
             revision=fact.revision,
             updated_at=event.at,
         )

@@ -43,6 +43,7 @@ endpoints = Table(
     Column("revision", Integer, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
+    Column("contract", Text, nullable=False, server_default="warn"),
 )
 
 prediction_parts = Table(
@@ -94,9 +95,9 @@ def insert_endpoint(tx: Transaction, endpoint: Endpoint) -> None:
 
 
 def update_traffic(tx: Transaction, endpoint: Endpoint) -> None:
-    """Write an endpoint's variants and revision."""
+    """Write an endpoint's variants, contract mode and revision."""
     row = msgspec.to_builtins(endpoint)
-    changed = {name: row[name] for name in ("variants", "revision", "updated_at")}
+    changed = {name: row[name] for name in ("variants", "revision", "updated_at", "contract")}
     tx.execute(update(endpoints).where(endpoints.c.name == endpoint.name).values(changed))
 
 

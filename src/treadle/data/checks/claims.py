@@ -43,11 +43,12 @@ class Counts(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """One check of one column: what breaks it, and what is said then.
+    """One check of one column: its name, what breaks it, and what is said then.
 
     `needs_kind`: it is left out when the column is of another kind, or has no value at all.
     """
 
+    check: str
     column: str
     condition: Condition
     judge: Callable[[Counts], CheckResult]
@@ -106,6 +107,15 @@ class Compiled:
             counts = Counts(scanned.rows, judged, scanned.broken[start + place])
             yield softened(_related(rule, counts), warn=("relation",) if rule.warn else ())
 
+    def named(self) -> Iterator[tuple[str, str, Condition]]:
+        """Yield each condition with the check and the column, or the relation, that it is of."""
+        for rule, condition in zip(self._present, self.conditions[: len(self._nulls)], strict=True):
+            yield "nulls", rule.name, condition
+        for claim in self._claims:
+            yield claim.check, claim.column, claim.condition
+        for relation, condition in zip(self._relations, self._broken, strict=True):
+            yield "relation", relation.name, condition
+
     def _is_number(self, name: str) -> bool:
         return name in self._rows and self._rows.kind(name) in _NUMBERS | _TIMES
 
@@ -126,23 +136,25 @@ class Compiled:
                 for sign, b in (("<", rule.low), (">", rule.high))
                 if b is not None
             ]
-            yield Claim(name, Condition(" OR ".join(sides), shown), lambda c: _range(rule, c))
+            condition = Condition(" OR ".join(sides), shown)
+            yield Claim("range", name, condition, lambda c: _range(rule, c))
         if rule.max_zero_share < 1.0 and kind in _NUMBERS:
             condition = Condition(f"{rows.number(name)} = 0", shown)
-            yield Claim(name, condition, lambda c: _zeros(rule, c))
+            yield Claim("zeros", name, condition, lambda c: _zeros(rule, c))
         if rule.grid is not None and kind in _NUMBERS:
             steps = f"({rows.number(name)} / {self._bound(rule.grid)})"
             condition = Condition(f"abs({steps} - round({steps})) > {double(OFF_GRID)}", shown)
-            yield Claim(name, condition, lambda c: _grid(rule, c))
+            yield Claim("grid", name, condition, lambda c: _grid(rule, c))
         if rule.categories:
             known = ", ".join(self._bound(c) for c in rule.categories)
             condition = Condition(f"CAST({value} AS VARCHAR) NOT IN ({known})", shown)
-            yield Claim(name, condition, lambda c: _categories(rule, c))
+            yield Claim("categories", name, condition, lambda c: _categories(rule, c))
         if rule.pattern is not None and kind == "text":
             bound = self._bound(rule.pattern)
             short = f"length({value}) <= {LONGEST_VALUE}"
             matched = f"{short} AND regexp_full_match({value}, {bound})"
-            yield Claim(name, Condition(f"NOT ({matched})", shown), lambda c: _pattern(rule, c))
+            condition = Condition(f"NOT ({matched})", shown)
+            yield Claim("pattern", name, condition, lambda c: _pattern(rule, c))
 
     def _type(self, rule: ColumnRule) -> Claim:
         rows, kind, name = self._rows, self._rows.kind(rule.name), rule.name
@@ -169,7 +181,8 @@ class Compiled:
                 examples=() if keeps else counts.broken.rows,
             )
 
-        return Claim(name, Condition(strangers, self.shown(name)), judge, needs_kind=False)
+        condition = Condition(strangers, self.shown(name))
+        return Claim("type", name, condition, judge, needs_kind=False)
 
     def _relation(self, rule: RelationRule) -> Condition:
         relation = rule.relation

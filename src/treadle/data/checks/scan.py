@@ -37,6 +37,7 @@ MEMORY = "1GB"
 """What DuckDB may hold of a table; the rest waits in temporary files."""
 MOST_MASKS = 10_000
 """More kinds of row than this are not brought back with their examples."""
+STREAMED = 1 << 16
 _BITS = 60
 
 
@@ -124,6 +125,12 @@ class Rows:
         )
         return found
 
+    def stream(self, sql: str, values: Sequence[Any] = ()) -> Iterator[pa.RecordBatch]:
+        """Ask the table for more than memory may hold."""
+        text = f"WITH t AS NOT MATERIALIZED ({self.source}) {sql}"
+        reader = self._connection.sql(text, params=list(values)).to_arrow_reader(STREAMED)
+        yield from reader
+
     def arrow(self, *names: str) -> pa.Table:
         """Return some columns as they are, in the order of their rows."""
         if isinstance(self._table, pa.Table):
@@ -199,6 +206,11 @@ def scan_rows(
     )
 
 
+def quoted(text: str) -> str:
+    """Return a text as SQL has it."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def _by_mask(cells: str, conditions: Sequence[Condition], figures: Sequence[Figure]) -> str:
     words = range((len(conditions) + _BITS - 1) // _BITS or 1)
     masks = [_mask(conditions[w * _BITS : (w + 1) * _BITS]) for w in words]
@@ -261,7 +273,7 @@ def _without_nan(number: str) -> str:
 
 
 def _from_files(files: ParquetFiles, *, named: str, columns: Sequence[str]) -> str:
-    paths = ", ".join(_quoted(str(path)) for path in files.paths)
+    paths = ", ".join(quoted(str(path)) for path in files.paths)
     listed = f"read_parquet([{paths}], file_row_number = true)"
     if len(files.paths) == 1:
         return f"SELECT * FROM {listed} AS s({named})"
@@ -272,10 +284,6 @@ def _from_files(files: ParquetFiles, *, named: str, columns: Sequence[str]) -> s
         f"SELECT {', '.join(columns)}, {numbered} "
         f"FROM (SELECT *, file_index FROM {listed}) AS s({named}, file_index)"
     )
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _plain_schema(table: AnyTable) -> pa.Schema:

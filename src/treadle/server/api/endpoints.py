@@ -13,6 +13,7 @@ from treadle.kernel.errors import InvalidInput
 from treadle.server.answers import json_answer
 from treadle.server.api.paging import cut
 from treadle.server.asked import Asked, app_of, body_of, read_body
+from treadle.serving.entities import ContractMode
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from treadle.monitoring.entities import TakenLabels
     from treadle.release.entities import Release
+    from treadle.serving.entities import Endpoint
 
 
 class Label(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,6 +43,13 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Why a person acts; it stands in the event log for ever."""
 
     reason: str
+
+
+class Mode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What becomes of requests that break the contract, and why."""
+
+    mode: ContractMode
+    reason: str = ""
 
 
 def endpoints(request: Request) -> Response:
@@ -74,6 +83,15 @@ async def labels(request: Request) -> Response:
     return json_answer(await run_in_threadpool(_take_labels, request, raw), status=201)
 
 
+async def contract(request: Request) -> Response:
+    """Say what becomes of requests that break the contract: {"mode": "refuse", "reason": "…"}.
+
+    `off` looks at none, `warn` notes it with the answer, `refuse` answers 400 with the claims.
+    """
+    raw = await read_body(request)
+    return json_answer(await run_in_threadpool(_set_contract_mode, request, raw))
+
+
 async def rollback(request: Request) -> Response:
     """Put the version before the champion back into service: {"reason": "…"}."""
     raw = await read_body(request)
@@ -102,6 +120,13 @@ def _take_labels(request: Request, raw: bytes) -> TakenLabels:
     return app.loop.take_labels(name, pa.table(columns), source_ref=source)
 
 
+def _set_contract_mode(request: Request, raw: bytes) -> Endpoint:
+    Asked(request)
+    app, body = app_of(request), body_of(request, raw, Mode)
+    name = request.path_params["name"]
+    return app.serving.set_contract_mode(name, body.mode, reason=body.reason)
+
+
 def _roll_back(request: Request, raw: bytes) -> Release:
     return app_of(request).releases.rollback(request.path_params["name"], reason=_why(request, raw))
 
@@ -122,6 +147,7 @@ ROUTES = (
     ("GET", "/endpoints", endpoints),
     ("GET", "/endpoints/{name}", endpoint),
     ("GET", "/endpoints/{name}/at", at),
+    ("POST", "/endpoints/{name}/contract", contract),
     ("POST", "/endpoints/{name}/labels", labels),
     ("POST", "/endpoints/{name}/rollback", rollback),
     ("POST", "/endpoints/{name}/stop", stop),

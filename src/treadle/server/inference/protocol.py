@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from treadle.registry.entities import Field, FieldType
     from treadle.serving.entities import Answer
+    from treadle.serving.request_checks import RequestChecks
     from treadle.serving.served import Served
 
 
@@ -223,8 +224,14 @@ def metadata_of(served: Served, *, problem: str | None) -> ModelMetadata:
             "output": models[0].version.signature.output,
             "variants": endpoint.variants,
             **({"problem": problem} if problem else {}),
+            **({"contract": _told(served.checks)} if served.checks else {}),
         },
     )
+
+
+def _told(checks: RequestChecks) -> dict[str, Any]:
+    counts = checks.counts()
+    return {"mode": checks.mode, "of": checks.contract.sources, **msgspec.structs.asdict(counts)}
 
 
 def _inputs_only_of_shadows(served: Served, *, needed: Mapping[str, Field]) -> dict[str, Field]:

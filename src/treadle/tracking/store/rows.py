@@ -182,6 +182,11 @@ def _asked(tx: Transaction, query: str, ids: Sequence[str]) -> Sequence[Any]:
     return fetch(tx, query, list(ids)) if ids else ()
 
 
+def inputs_of(tx: Transaction, run_id: str) -> list[RunInput]:
+    """Return what a run was made from, in the order it was told."""
+    return _inputs_of(tx, [run_id])[run_id]
+
+
 def _inputs_of(tx: Transaction, ids: Sequence[str]) -> dict[str, list[RunInput]]:
     query = """
         SELECT run_id, kind, ref, digest, context FROM run_inputs
