@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import io
+import os
 import random
 import re
 import shutil
 import subprocess
 import sys
 import textwrap
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -191,14 +193,24 @@ def test_what_a_failed_commit_left_is_removed_when_it_is_old_enough(
     assert list(objects.iterate()) == []
 
 
-def test_a_pack_that_never_became_known_is_removed(
-    data: Data, store: SqlMetadataStore, objects: FolderObjectStore
+def of_yesterday(tmp_path: Path) -> None:
+    for path in object_paths(tmp_path):
+        os.utime(path, (time.time() - 86_400,) * 2)
+
+
+def test_a_pack_that_never_became_known_is_removed_when_it_is_old(
+    data: Data, store: SqlMetadataStore, objects: FolderObjectStore, tmp_path: Path
 ) -> None:
     left_over(store, objects)
     with store.write() as tx:
         sql.forget_pack(tx, sql.all_packs(tx)[0])
 
     data.gc(older_than=0)
+    young = list(objects.iterate())
+    of_yesterday(tmp_path)
+    data.gc(older_than=0)
+
+    assert len(young) == 1
 
     assert list(objects.iterate()) == []
 
@@ -299,6 +311,7 @@ def test_a_commit_that_is_killed_at_any_step_leaves_nothing_half(
         assert all(data.verify(d.name) for d in visible)
         assert data.fsck().damage == ()
 
+    of_yesterday(tmp_path)
     swept = data.gc(older_than=0)
     data.checkout("pets@1", tmp_path / "out")
 

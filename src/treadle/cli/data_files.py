@@ -214,31 +214,60 @@ def fsck(ctx: click.Context, *, repair: str, as_json: bool) -> None:
     type=click.FloatRange(0),
     help="Spare what was written later than so many hours ago.",
 )
+@click.option(
+    "--live",
+    "live_percent",
+    default=50.0,
+    show_default=True,
+    metavar="PERCENT",
+    type=click.FloatRange(0, 100),
+    help="Write packs anew of which less than so much is needed; 0 for none.",
+)
 @dry_run_option
 @yes_option
 @json_option
 @click.pass_context
-def gc(ctx: click.Context, *, hours: float, dry_run: bool, yes: bool, as_json: bool) -> None:
-    """Remove chunks that no version needs: what commits that failed have left.
+def gc(
+    ctx: click.Context,
+    *,
+    hours: float,
+    live_percent: float,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Free the bytes that nothing needs: no version, run, model, evaluation or cached step.
 
-    It is safe beside commits that run.
+    What deleted runs and experiments had is needed until `treadle gc` has removed their rows. It
+    is safe beside whatever writes; an object that nothing names yet is spared for an hour always.
     """
-    data, older_than = client_of(ctx).data, int(hours * HOUR_US)
-    found = data.gc(dry_run=True, older_than=older_than)
-    if found.packs and not dry_run:
+    data = client_of(ctx).data
+    asked: Any = {"older_than": int(hours * HOUR_US), "live_share": live_percent / 100}
+    found = data.gc(dry_run=True, **asked)
+    if not found.is_empty and not dry_run:
         if not yes:
-            click.confirm(f"Remove {_packs(found)} for good?", abort=True)
-        found = data.gc(older_than=older_than)
+            click.confirm(f"Remove {swept(found)} for good?", abort=True)
+        with _bar("Freeing") as progress:
+            found = data.gc(progress=lambda _, done: progress(done), **asked)
     verb = "Would remove" if dry_run else "Removed"
-    told = f"{verb} {_packs(found)}." if found.packs else "Every pack is needed, or too young."
+    told = "Everything is needed, or too young."
+    if not found.is_empty:
+        told = f"{verb} {swept(found)}."
     _answer(found, told, as_json=as_json)
 
 
+def swept(found: Swept) -> str:
+    """Say what a sweep removes, by kind."""
+    kinds = (
+        (found.packs, "packs of chunks", found.pack_bytes),
+        (found.objects, "objects", found.object_bytes),
+        (found.rewritten, "packs' dead parts", found.rewritten_bytes),
+    )
+    told = [f"{len(some):,} {what} ({size(freed)})" for some, what, freed in kinds if some]
+    return ", ".join(told) or "nothing"
+
+
 FILE_COMMANDS = (commit, status, checkout, files, diff, fsck, gc)
-
-
-def _packs(found: Swept) -> str:
-    return f"{len(found.packs):,} packs of chunks, {size(found.size_bytes)}"
 
 
 def _files_among(path: Path) -> bool:
@@ -248,18 +277,24 @@ def _files_among(path: Path) -> bool:
 
 
 def _progress(paths: tuple[Path, ...]) -> Any:
+    return _bar(f"Reading {paths[0].name}")
+
+
+def _bar(label: str) -> Any:
     import sys
 
-    if not sys.stderr.isatty():
-        return nullcontext()
-    return _Bar(paths)
+    return _Bar(label) if sys.stderr.isatty() else nullcontext(_silent)
+
+
+def _silent(_done: int) -> None:
+    pass
 
 
 class _Bar:
     """Bytes done, on a terminal."""
 
-    def __init__(self, paths: tuple[Path, ...]) -> None:
-        self._label = f"Reading {paths[0].name}"
+    def __init__(self, label: str) -> None:
+        self._label = label
 
     def __enter__(self) -> Any:
         self._done = 0

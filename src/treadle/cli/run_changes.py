@@ -45,14 +45,17 @@ def restore_command(ctx: click.Context, *, run_ids: tuple[str, ...]) -> None:
     type=click.FloatRange(0),
     help="Spare what was deleted later than so many days ago.",
 )
+@click.option("--free", is_flag=True, help="Then free the bytes, too: treadle data gc.")
 @dry_run_option
 @yes_option
 @json_option
 @click.pass_context
-def command(ctx: click.Context, *, days: float, dry_run: bool, yes: bool, as_json: bool) -> None:
+def command(
+    ctx: click.Context, *, days: float, free: bool, dry_run: bool, yes: bool, as_json: bool
+) -> None:
     """Remove deleted experiments, runs and logged models for good, with all they logged.
 
-    There is no way back. The bytes of files stay in the object store.
+    There is no way back. The bytes of their files go with `treadle data gc`, or with --free.
     """
     tracking, older_than = client_of(ctx).tracking, int(days * DAY_US)
     found = tracking.gc(dry_run=True, older_than=older_than)
@@ -71,3 +74,13 @@ def command(ctx: click.Context, *, days: float, dry_run: bool, yes: bool, as_jso
         click.echo("Nothing deleted is old enough to go." if days else "Nothing is deleted.")
     else:
         click.echo(f"{'Would remove' if dry_run else 'Removed'} {told}.")
+    if free and not dry_run:
+        _free(ctx)
+
+
+def _free(ctx: click.Context) -> None:
+    from treadle.cli.data_files import swept
+
+    freed = client_of(ctx).data.gc()
+    # Beside the JSON of what was removed, if that is asked for.
+    click.echo(f"Freed {swept(freed)}.", err=True)

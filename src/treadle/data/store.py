@@ -26,7 +26,7 @@ from treadle.data.branches.entities import GRACE_US, MAIN
 from treadle.data.branches.store import dataset_refs
 from treadle.data.contracts import Contract
 from treadle.data.entities import DatasetSummary, DatasetVersion, Quarantine, Validation
-from treadle.storage.schema import Instant, Json, metadata
+from treadle.storage.schema import MENTIONS, Instant, Json, metadata, needs_objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,9 +52,9 @@ dataset_versions = Table(
     Column("id", Text, primary_key=True),
     Column("dataset", Text, ForeignKey("datasets.name"), nullable=False),
     Column("number", Integer, nullable=False),
-    Column("digest", Text, nullable=False),
-    Column("files", Json, nullable=False),
-    Column("table", Text, nullable=False),
+    Column("digest", Text, nullable=False, info=MENTIONS),
+    Column("files", Json, nullable=False, info=needs_objects("{dataset}@{number}")),
+    Column("table", Text, nullable=False, info=needs_objects("{dataset}@{number}")),
     Column("columns", Json, nullable=False),
     Column("rows", BigInteger, nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
@@ -62,7 +62,7 @@ dataset_versions = Table(
     Column("actor", Text, nullable=False),
     Column("code_commit", Text),
     Column("created_at", Instant, nullable=False),
-    Column("tree", Text, nullable=False, server_default=""),
+    Column("tree", Text, nullable=False, server_default="", info=MENTIONS),
     Column("file_count", Integer, nullable=False, server_default="1"),
     Column("stored_bytes", BigInteger),
     Column("branch", Text, nullable=False, server_default="main"),
@@ -79,7 +79,7 @@ contracts = Table(
     Column("dataset", Text, ForeignKey("datasets.name"), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("body", Json, nullable=False),
-    Column("digest", Text, nullable=False),
+    Column("digest", Text, nullable=False, info=MENTIONS),
     Column("created_at", Instant, nullable=False),
 )
 
@@ -119,8 +119,8 @@ quarantines = Table(
 profiles = Table(
     "dataset_profiles",
     metadata,
-    Column("table", Text, primary_key=True),
-    Column("profile", Text, nullable=False),
+    Column("table", Text, primary_key=True, info=MENTIONS),
+    Column("profile", Text, nullable=False, info=needs_objects("profile of {table}")),
 )
 
 

@@ -32,7 +32,7 @@ from treadle.evaluation.entities import (
     RecordSource,
 )
 from treadle.storage.matching import column_holds, matching, turned, value_holds
-from treadle.storage.schema import Instant, metadata, plain
+from treadle.storage.schema import MENTIONS, Instant, metadata, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -52,7 +52,7 @@ evaluation_datasets = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("name", Text, nullable=False, index=True),
-    Column("digest", Text, nullable=False),
+    Column("digest", Text, nullable=False, info=MENTIONS),
     # JSON in the order its fields were first seen.
     Column("schema", Text),
     Column("records", Integer),
@@ -106,7 +106,7 @@ evaluation_freezes = Table(
     Column("version", Text, primary_key=True),
     Column("dataset_id", Text, primary_key=True, index=True),
     Column("name", Text, nullable=False),
-    Column("digest", Text, nullable=False),
+    Column("digest", Text, nullable=False, info=MENTIONS),
     Column("records", Integer, nullable=False),
     Column("at", Instant, nullable=False),
 )

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from treadle.monitoring.entities import Alert, Monitor, Reference, WindowReport
-from treadle.storage.schema import Instant, Json, metadata, plain
+from treadle.storage.schema import Instant, Json, metadata, needs_objects, plain
 
 if TYPE_CHECKING:
     from treadle.storage.transaction import Transaction
@@ -31,7 +31,7 @@ monitors = Table(
     Column("name", Text, primary_key=True),
     Column("endpoint", Text, nullable=False, index=True),
     Column("rules", Json, nullable=False),
-    Column("reference", Json),
+    Column("reference", Json, info=needs_objects("monitor {name}")),
     Column("created_at", Instant, nullable=False),
 )
 
@@ -42,7 +42,7 @@ monitor_references = Table(
     metadata,
     Column("monitor", Text, primary_key=True),
     Column("version", Text, primary_key=True),
-    Column("reference", Json, nullable=False),
+    Column("reference", Json, nullable=False, info=needs_objects("monitor {monitor}")),
 )
 
 windows = Table(

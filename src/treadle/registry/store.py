@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from treadle.registry.entities import PROMPT, Model, ModelVersion
-from treadle.storage.schema import Instant, Json, metadata, plain
+from treadle.storage.schema import MENTIONS, Instant, Json, metadata, needs_objects, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,13 +58,13 @@ model_versions = Table(
     Column("number", Integer, nullable=False),
     Column("run_id", Text, index=True),
     Column("flavor", Text, nullable=False),
-    Column("files", Json, nullable=False),
-    Column("digest", Text, nullable=False),
+    Column("files", Json, nullable=False, info=needs_objects("model {model}@{number}")),
+    Column("digest", Text, nullable=False, info=MENTIONS),
     Column("signature", Json, nullable=False),
     Column("key_id", Text, nullable=False),
     Column("signed", Text, nullable=False),
     Column("description", Text, nullable=False),
-    Column("metadata", Json, nullable=False),
+    Column("metadata", Json, nullable=False, info=needs_objects("model {model}@{number}")),
     Column("created_at", Instant, nullable=False),
     Column("actor", Text, nullable=False),
     Column("sealing", Integer, nullable=False, server_default="1"),

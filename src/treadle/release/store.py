@@ -9,7 +9,7 @@ from sqlalchemy import Column, Index, Table, Text, delete, insert, select, updat
 
 from treadle.release.entities import ACTIVE, Release
 from treadle.release.policy import Policy
-from treadle.storage.schema import Instant, Json, metadata, plain
+from treadle.storage.schema import MENTIONS, Instant, Json, metadata, plain
 
 if TYPE_CHECKING:
     from treadle.storage.transaction import Transaction
@@ -35,7 +35,7 @@ policies = Table(
     metadata,
     Column("endpoint", Text, primary_key=True),
     Column("body", Json, nullable=False),
-    Column("digest", Text, nullable=False),
+    Column("digest", Text, nullable=False, info=MENTIONS),
     Column("set_at", Instant, nullable=False),
     # When a challenger was last decided on, and why if its training has not come to an end.
     Column("retrained_at", Instant),

@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from treadle.serving.entities import Endpoint, LabelBatch, LabelState, PredictionPart
 from treadle.storage import events
-from treadle.storage.schema import Instant, Json, metadata
+from treadle.storage.schema import Instant, Json, metadata, needs_objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,7 +60,7 @@ prediction_parts = Table(
     Column("last_at", Instant, nullable=False),
     Column("rows", BigInteger, nullable=False),
     Column("shadows_dropped", BigInteger, nullable=False),
-    Column("digest", Text, nullable=False),
+    Column("digest", Text, nullable=False, info=needs_objects("predictions of {endpoint}")),
     Column("size_bytes", BigInteger, nullable=False),
     Column("created_at", Instant, nullable=False),
     UniqueConstraint("source", "endpoint", "piece"),
@@ -80,7 +80,7 @@ label_parts = Table(
     Column("at", Instant, nullable=False),
     Column("first_at", Instant, nullable=False),
     Column("last_at", Instant, nullable=False),
-    Column("digest", Text, nullable=False),
+    Column("digest", Text, nullable=False, info=needs_objects("labels of {endpoint}")),
     UniqueConstraint("endpoint", "source_ref", "digest"),
     Index("ix_label_parts_endpoint_at", "endpoint", "at"),
 )

@@ -14,11 +14,12 @@ from blake3 import blake3
 
 from treadle.kernel.digests import CHUNK_BYTES, digest_bytes
 from treadle.kernel.errors import Corrupt, InvalidInput, NotFound, Unavailable
+from treadle.kernel.ids import new_id
 from treadle.storage.draft_files import DraftFile, is_large
 from treadle.storage.ports import ObjectInfo, ObjectStore, Span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 DIGEST_LENGTH = 64
 
@@ -37,11 +38,12 @@ class FolderObjectStore:
         """Where files lie that are not objects yet, on the same disk."""
         return self._drafts
 
-    def put(self, stream: BinaryIO) -> ObjectInfo:
+    def put(self, stream: BinaryIO, *, name: Callable[[], str] | None = None) -> ObjectInfo:
         """Store all bytes of a stream and return their digest and size."""
         with explained(self._folder):
             draft, info = spool(stream, folder=self._drafts)
             try:
+                info = ObjectInfo(name(), info.size_bytes) if name else info
                 self.adopt(draft, info)
             finally:
                 draft.unlink(missing_ok=True)
@@ -69,23 +71,43 @@ class FolderObjectStore:
         except FileNotFoundError:
             return None
 
-    def delete(self, digest: str) -> None:
-        """Remove an object; does nothing when it is not there."""
-        self._path(digest).unlink(missing_ok=True)
+    def delete(self, digest: str, *, before: int | None = None) -> bool:
+        """Remove an object, unless somebody has put it since; return whether it was there."""
+        path, aside = self._path(digest), self._drafts / f"removed-{new_id()}"
+        try:
+            if before is not None and _touched_at(path) >= before:
+                return False
+            path.rename(aside)
+        except FileNotFoundError:
+            return False
+        is_old = before is None or _touched_at(aside) < before
+        if not is_old:  # put between the look and the move
+            with contextlib.suppress(FileExistsError):
+                os.link(aside, path)
+        aside.unlink()
+        return is_old
 
-    def iterate(self) -> Iterator[ObjectInfo]:
-        """Yield every object, in no promised order."""
+    def iterate(self, *, before: int | None = None) -> Iterator[ObjectInfo]:
+        """Yield every object, in no promised order; with `before` those that nobody put since."""
         for path in self._folder.glob("[0-9a-f][0-9a-f]/*"):
-            yield ObjectInfo(path.name, path.stat().st_size)
+            # What is removed meanwhile was none of those to name.
+            with contextlib.suppress(FileNotFoundError):
+                if is_digest(path.name) and (before is None or _touched_at(path) < before):
+                    yield ObjectInfo(path.name, path.stat().st_size)
 
     def presign(self, digest: str, *, seconds: int) -> str | None:  # noqa: ARG002 - a folder signs nothing
         """Return None: a folder has no URLs that expire."""
         return None
 
     def adopt(self, draft: Path, info: ObjectInfo) -> None:
-        """Make an object of a synced file among the drafts; one that is there already stays."""
+        """Make an object of a synced file among the drafts.
+
+        One that is there already stays, and is young again.
+        """
         target = self._path(info.digest)
-        if target.exists():
+        # Of another user's file only the content may be replaced, not the time.
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            os.utime(target)
             return
         if not target.parent.exists():
             target.parent.mkdir(exist_ok=True)
@@ -228,8 +250,13 @@ def verified(raw: BinaryIO, *, digest: str) -> BinaryIO:
 
 def check_digest(digest: str) -> None:
     """Raise InvalidInput unless a text has the form of a digest; keeps paths inside their root."""
-    if len(digest) != DIGEST_LENGTH or not all(c in "0123456789abcdef" for c in digest):
+    if not is_digest(digest):
         raise InvalidInput(f"{digest!r} is no digest.", hint="A digest is 64 hex digits.")
+
+
+def is_digest(text: str) -> bool:
+    """Say whether a text has the form of a digest."""
+    return len(text) == DIGEST_LENGTH and all(c in "0123456789abcdef" for c in text)
 
 
 def sync_folder(folder: Path) -> None:
@@ -254,6 +281,10 @@ def explained(folder: Path) -> Iterator[None]:
             if full
             else "Check that the folder can be written.",
         ) from error
+
+
+def _touched_at(path: Path) -> int:
+    return path.stat().st_mtime_ns // 1000
 
 
 def _compare(found: str, digest: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import threading
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ from blake3 import blake3
 from treadle.kernel.digests import CHUNK_BYTES
 from treadle.kernel.errors import InvalidInput, MissingExtra, NotFound, Unavailable
 from treadle.kernel.ids import new_id
-from treadle.storage.objects import check_digest, stream_of, verified
+from treadle.storage.objects import check_digest, is_digest, stream_of, verified
 from treadle.storage.ports import ObjectInfo, Piece, Span
 
 try:
@@ -25,11 +26,13 @@ except ModuleNotFoundError as missing:
     raise MissingExtra("obstore", extra="cloud") from missing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
 
 DRAFTS = "drafts"
 PIECE_BYTES = 8 << 20
 READ_BYTES = 4 << 20
+YOUNG_US = 1_800_000_000
 SENDERS = 2
 """How many large objects go up at once: each holds a few pieces in memory."""
 
@@ -47,16 +50,18 @@ class CloudObjectStore:
         self._senders = threading.BoundedSemaphore(SENDERS)
         self._store = S3Store(parts.netloc, prefix=parts.path.strip("/") or None)
 
-    def put(self, stream: BinaryIO) -> ObjectInfo:
+    def put(self, stream: BinaryIO, *, name: Callable[[], str] | None = None) -> ObjectInfo:
         """Store all bytes of a stream and return their digest and size.
 
         They wait in a temporary file until their name is known and a sender is free: a client that
         is slow, and many at once, hold a disk's room and not memory.
         """
         with _spooled(stream) as (file, info):
-            if self.stat(info.digest) is None:
-                self._send(self._key(info.digest), file, info.size_bytes)
-        return info
+            kept = ObjectInfo(name(), info.size_bytes) if name else info
+            # Sent again when it is no longer young: a bucket knows no other way to touch it.
+            if self._put_at(kept.digest) < time.time_ns() // 1000 - YOUNG_US:
+                self._send(self._key(kept.digest), file, kept.size_bytes)
+        return kept
 
     def open(self, digest: str, *, span: Span | None = None) -> BinaryIO:
         """Open an object to read. Raises NotFound when it is gone, Corrupt when damaged."""
@@ -85,18 +90,25 @@ class CloudObjectStore:
         except FileNotFoundError:
             return None
 
-    def delete(self, digest: str) -> None:
-        """Remove an object; does nothing when it is not there."""
+    def delete(self, digest: str, *, before: int | None = None) -> bool:
+        """Remove an object, unless somebody has put it since; return whether it was there."""
+        put_at = self._put_at(digest)
+        if not put_at or (before is not None and put_at >= before):
+            return False
         with self._explained(), contextlib.suppress(FileNotFoundError):
             obstore.delete(self._store, self._key(digest))
+        return True
 
-    def iterate(self) -> Iterator[ObjectInfo]:
-        """Yield every object, in no promised order."""
+    def iterate(self, *, before: int | None = None) -> Iterator[ObjectInfo]:
+        """Yield every object, in no promised order; with `before` those that nobody put since."""
         with self._explained():
             for page in obstore.list(self._store):
                 for item in page:
-                    if not item["path"].startswith(f"{DRAFTS}/"):
-                        yield ObjectInfo(item["path"].rsplit("/", 1)[-1], item["size"])
+                    # Drafts, tenants and whatever else lies below the prefix is named otherwise.
+                    folder, _, digest = item["path"].partition("/")
+                    is_old = before is None or _instant(item["last_modified"]) < before
+                    if is_old and is_digest(digest) and folder == digest[:2]:
+                        yield ObjectInfo(digest, item["size"])
 
     def presign(self, digest: str, *, seconds: int) -> str | None:
         """Return a URL that reads the object for a while."""
@@ -126,8 +138,16 @@ class CloudObjectStore:
         with self._explained(), contextlib.suppress(FileNotFoundError):
             for page in obstore.list(self._store, f"{DRAFTS}/{folder}".rstrip("/")):
                 for item in page:
-                    at = int(item["last_modified"].timestamp() * 1_000_000)
+                    at = _instant(item["last_modified"])
                     yield item["path"].removeprefix(f"{DRAFTS}/"), at
+
+    def _put_at(self, digest: str) -> int:
+        """Return when an object was put (µs by the bucket's clock), 0 when it is not there."""
+        try:
+            with self._explained():
+                return _instant(obstore.head(self._store, self._key(digest))["last_modified"])
+        except FileNotFoundError:
+            return 0
 
     def _send(self, key: str, file: BinaryIO, size: int) -> None:
         with self._explained(), self._in_bucket():
@@ -228,6 +248,10 @@ class CloudDrafts:
         for name in stale:
             self._objects.remove_draft(name)
         return len(stale)
+
+
+def _instant(moment: datetime) -> int:
+    return int(moment.timestamp() * 1_000_000)
 
 
 @contextlib.contextmanager

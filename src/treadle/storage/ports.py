@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from typing import BinaryIO
 
@@ -67,11 +67,17 @@ class ObjectStore(Protocol):
 
     **Idempotence**: putting the same bytes twice stores them once. **Atomicity**: an object is
     whole or absent, also after `kill -9`. **Integrity**: `open` raises Corrupt, before the last
-    byte is handed over, when the bytes are not those of the digest. Any thread may call any verb.
+    byte is handed over, when the bytes are not those of the digest. **Age**: by the store's own
+    clock; putting what is there makes it young again, so that who has put an object has half an
+    hour at least to name it in a transaction. Any thread may call any verb.
     """
 
-    def put(self, stream: BinaryIO) -> ObjectInfo:
-        """Store all bytes of a stream and return their digest and size."""
+    def put(self, stream: BinaryIO, *, name: Callable[[], str] | None = None) -> ObjectInfo:
+        """Store all bytes of a stream and return their digest and size.
+
+        `name` is asked after the last byte and files them under another digest than theirs: for
+        bytes that stand for others, which whoever reads them checks himself.
+        """
         ...
 
     def open(self, digest: str, *, span: Span | None = None) -> BinaryIO:
@@ -86,12 +92,15 @@ class ObjectStore(Protocol):
         """Return what is known of an object, or None when it is not there."""
         ...
 
-    def delete(self, digest: str) -> None:
-        """Remove an object; does nothing when it is not there."""
+    def delete(self, digest: str, *, before: int | None = None) -> bool:
+        """Remove an object; return whether it was there. Does nothing when it is not.
+
+        With `before` (µs) it stays if somebody has put it since.
+        """
         ...
 
-    def iterate(self) -> Iterator[ObjectInfo]:
-        """Yield every object, in no promised order."""
+    def iterate(self, *, before: int | None = None) -> Iterator[ObjectInfo]:
+        """Yield every object, in no promised order; with `before` those that nobody put since."""
         ...
 
     def presign(self, digest: str, *, seconds: int) -> str | None:

@@ -28,6 +28,21 @@ Instant = BigInteger
 Name = Text
 Bytes = LargeBinary
 
+OBJECTS = "objects"
+
+
+def needs_objects(owner: str) -> dict[str, str]:
+    """Declare that a column holds digests of objects which are kept as long as its rows.
+
+    Goes to the column's `info`. `owner` is what a row is called where an object of it is damaged,
+    with the row's columns in braces: `run {run_id}`.
+    """
+    return {OBJECTS: owner}
+
+
+MENTIONS = {"mentions": True}
+"""A column's `info` when it holds digests that name no object, or none that it keeps."""
+
 
 class Json(TypeDecorator[Any]):
     """A column of canonical JSON text, the same on both dialects; plain values in and out."""

@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 from treadle.kernel.actors import acting_as
+from treadle.kernel.clock import HOUR_US
 from treadle.kernel.digests import digest_bytes
 from treadle.kernel.errors import Conflict, Corrupt, InvalidInput, NotFound, TreadleError
 from treadle.storage import events
@@ -26,7 +27,7 @@ from treadle.storage.objects import blocks_of, put_bytes, read_bytes, stream_of
 from treadle.storage.ports import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from treadle.storage.ports import Drafts, MetadataStore, ObjectStore
 
@@ -260,6 +261,31 @@ class ObjectStoreContract:
 
         assert objects.stat(kept.digest) is None
         assert list(objects.iterate()) == []
+
+    def test_what_was_put_since_stays(self, objects: ObjectStore) -> None:
+        kept = put_bytes(objects, b"young")
+        hour_ago, in_an_hour = (time.time_ns() // 1000 + hours * HOUR_US for hours in (-1, 1))
+
+        spared = objects.delete(kept.digest, before=hour_ago)
+        old, older = list(objects.iterate(before=in_an_hour)), list(objects.iterate(before=1))
+        removed = objects.delete(kept.digest, before=in_an_hour)
+
+        assert (spared, old, older, removed) == (False, [kept], [], True)
+        assert objects.delete(kept.digest) is False
+
+    def test_bytes_that_stand_for_others_are_filed_under_those(self, objects: ObjectStore) -> None:
+        other = digest_bytes(b"others")
+        told: list[bytes] = []
+
+        def blocks() -> Iterator[bytes]:
+            told.append(b"stand-in")
+            yield told[-1]
+
+        kept = objects.put(stream_of(blocks()), name=lambda: other if told else "too early")
+
+        assert kept.digest == other
+        with objects.open(other, span=Span(0, 8)) as stream:
+            assert stream.read() == b"stand-in"
 
     def test_deleting_what_is_absent_does_nothing(self, objects: ObjectStore) -> None:
         objects.delete(digest_bytes(b"absent"))

@@ -121,10 +121,25 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Swept(msgspec.Struct, frozen=True, kw_only=True):
-    """The packs that were removed, or would be, since no version reaches them."""
+    """What was removed, or would be: nothing reaches it.
+
+    `packs` of chunks and whole `objects` by their digests; `rewritten` are packs of which the
+    greater part was dead: what is needed of them lies in new ones. `size_bytes` is what all of it
+    has freed.
+    """
 
     packs: tuple[str, ...]
+    objects: tuple[str, ...] = ()
+    rewritten: tuple[str, ...] = ()
+    pack_bytes: int = 0
+    object_bytes: int = 0
+    rewritten_bytes: int = 0
     size_bytes: int
+
+    @property
+    def is_empty(self) -> bool:
+        """Say whether there is nothing to remove."""
+        return not (self.packs or self.objects or self.rewritten)
 
 
 def diff_trees(before: tuple[TreeEntry, ...], after: tuple[TreeEntry, ...]) -> TreeDiff:

@@ -15,14 +15,15 @@ from treadle.data.refs import find_version
 from treadle.data.tables.laid_out import LaidOut
 from treadle.data.trees.checkout import Hands, Here, chosen, plan_checkout
 from treadle.data.trees.encoding import read_tree, write_tree
-from treadle.data.trees.entities import CheckedOut, CommitPlan, Swept, TreeEntry, diff_trees
+from treadle.data.trees.entities import CheckedOut, CommitPlan, TreeEntry, diff_trees
 from treadle.data.trees.intake import Readers
 from treadle.data.trees.opening import content_of, link_target
-from treadle.data.trees.places import Place, Places, Seen, now_us
+from treadle.data.trees.places import Place, Places, Seen
 from treadle.data.trees.shelf import Shelf
 from treadle.data.trees.status import PLACES, folder_status
 from treadle.data.trees.stream import ChunkStream
-from treadle.data.trees.upkeep import Reached, check_all, idle_packs, orphans
+from treadle.data.trees.sweeping import LIVE_SHARE, Sweep
+from treadle.data.trees.upkeep import check_all
 from treadle.data.trees.walking import root_of, walk
 from treadle.data.versions import add_version, require_name
 from treadle.kernel.actors import current_actor
@@ -38,10 +39,9 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from treadle.data.branches.entities import Need
-    from treadle.data.trees.entities import Checked, TreeDiff, TreeStatus
+    from treadle.data.trees.entities import Checked, Swept, TreeDiff, TreeStatus
     from treadle.data.trees.walking import Found
-    from treadle.storage.chunks.store import Pack
-    from treadle.storage.ports import MetadataStore, ObjectInfo, ObjectStore
+    from treadle.storage.ports import MetadataStore, ObjectStore
 
 SHELF = "files"
 # Chunks that a commit leans on can be swept away before it is done; then it reads those files anew.
@@ -206,38 +206,30 @@ class Trees:
             source=_copy_at(repair) if repair else None,
         )
 
-    def gc(self, *, dry_run: bool = False, older_than: int = HOUR_US) -> Swept:
-        """Remove packs of chunks that no version needs: what commits that failed have left.
+    def gc(
+        self,
+        *,
+        dry_run: bool = False,
+        older_than: int = HOUR_US,
+        live_share: float = LIVE_SHARE,
+        progress: Callable[[str, int], None] = lambda _what, _size: None,
+    ) -> Swept:
+        """Remove every object that nothing reaches: no version, run, model, evaluation, cache.
 
-        `older_than` (µs) spares what was written later than that ago. It is safe beside commits,
-        also with 0: one that leans on a chunk which is swept away reads that file again.
+        `older_than` (µs) spares what was written later than that ago; an object that no row names
+        yet stays for an hour in any case. Packs of which less than `live_share` is needed are
+        written anew without the rest. Safe beside writers, also with 0: a commit that leans on a
+        chunk which is swept away reads that file again.
         """
-        reached = Reached(reader=self._reader)
-        with self._store.read() as tx:
-            versions, packs, until = sql.all_versions(tx), chunks_sql.all_packs(tx), now_us()
-        until -= older_than
-        reached.add(versions)
-        lost = list(orphans(self._objects, packs, until=until))
-        with self._store.write() as tx:
-            chunks_sql.lock_to_sweep(tx)
-            reached.add(sql.all_versions(tx))
-            idle = idle_packs(tx, reached, until=until)
-            known = {pack.digest for pack in chunks_sql.all_packs(tx)}
-            lost = [info for info in lost if info.digest not in known]
-            if not dry_run:
-                for pack in idle:
-                    chunks_sql.forget_pack(tx, pack)
-                # Under the lock: who has put a pack makes sure it is there when it becomes known.
-                for info in lost:
-                    self._objects.delete(info.digest)
-        if not dry_run:
-            for pack in idle:
-                self._objects.delete(pack.digest)
-        gone: list[Pack | ObjectInfo] = [*idle, *lost]
-        return Swept(
-            packs=tuple(each.digest for each in gone),
-            size_bytes=sum(each.size_bytes for each in gone),
+        sweep = Sweep(
+            store=self._store,
+            objects=self._objects,
+            reader=self._reader,
+            older_than=older_than,
+            live_share=live_share,
+            progress=progress,
         )
+        return sweep.run(dry_run=dry_run)
 
     def draft(self, name: str, *, message: str, branch: str = MAIN) -> DatasetVersion:
         """Return what is known of a version before its content is."""

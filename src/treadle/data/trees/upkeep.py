@@ -8,18 +8,16 @@ from treadle.data.trees.encoding import read_tree, tree_chunks
 from treadle.data.trees.entities import Checked, Damage
 from treadle.kernel.errors import Corrupt, NotFound
 from treadle.storage.chunks import store as sql
-from treadle.storage.chunks.packs import pack_time
 from treadle.storage.objects import blocks_of, stream_of
 from treadle.storage.ports import ObjectInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from treadle.data.entities import DatasetVersion
     from treadle.storage.chunks.reading import ChunkReader
     from treadle.storage.chunks.store import Pack
     from treadle.storage.ports import MetadataStore, ObjectStore
-    from treadle.storage.transaction import Transaction
 
 
 def check_all(
@@ -155,18 +153,3 @@ class Reached:
                 )
             self._seen.add(version.id)
             self.chunks |= chunks
-
-
-def idle_packs(tx: Transaction, reached: Reached, *, until: int) -> list[Pack]:
-    """Return the packs from before an instant of which nothing is needed."""
-    old = (pack for pack in sql.all_packs(tx) if pack.created_at < until)
-    return [pack for pack in old if reached.chunks.isdisjoint(sql.chunks_of(tx, pack))]
-
-
-def orphans(objects: ObjectStore, packs: Sequence[Pack], *, until: int) -> Iterator[ObjectInfo]:
-    """Yield packs that were put and never became known: their writer was killed in between."""
-    known = {pack.digest for pack in packs}
-    for info in objects.iterate():
-        begun = None if info.digest in known else pack_time(objects, info)
-        if begun is not None and begun < until:
-            yield info

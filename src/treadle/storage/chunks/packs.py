@@ -33,6 +33,11 @@ _TRAILER = struct.Struct(">II8s")
 _HEADER_BYTES = len(MAGIC) + 16
 
 
+def overhead_bytes(chunks: int) -> int:
+    """Return what a pack of so many chunks takes beside them."""
+    return _HEADER_BYTES + chunks * _ENTRY.size + _TRAILER.size
+
+
 class Entry(NamedTuple):
     """Where a chunk lies in its pack."""
 

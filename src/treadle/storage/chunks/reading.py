@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from blake3 import blake3
 
@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 READ_BYTES = 8 << 20
 # Reading over a gap costs less than asking again.
 GAP_BYTES = 64 << 10
+
+
+class Stored(NamedTuple):
+    """A chunk that was read: where it lies, its bytes there and its own."""
+
+    digest: bytes
+    place: ChunkPlace
+    body: memoryview
+    raw: bytes
 
 
 class ChunkReader:
@@ -48,19 +57,36 @@ class ChunkReader:
 
         Raises Corrupt for the first that is damaged or gone.
         """
-        for pack, run in _runs(places):
-            start, stop = run[0][1].offset, run[-1][1].offset + run[-1][1].length
-            block = self._part(pack, Span(start, stop), digest=run[0][0])
-            for digest, place in run:
-                at = place.offset - start
-                yield digest, _checked(block[at : at + place.length], place, digest)
+        for stored in self.stored(places):
+            yield stored.digest, stored.raw
 
-    def _part(self, pack: str, span: Span, *, digest: bytes) -> memoryview:
+    def stored(self, places: Mapping[bytes, ChunkPlace]) -> Iterator[Stored]:
+        """Yield chunks also as they are stored, each checked; like `each`."""
+        for pack, run in _runs(places):
+            yield from self._read(pack, run, may_have_moved=True)
+
+    def _read(
+        self, pack: str, run: list[tuple[bytes, ChunkPlace]], *, may_have_moved: bool
+    ) -> Iterator[Stored]:
+        start, stop = run[0][1].offset, run[-1][1].offset + run[-1][1].length
         try:
-            with self._objects.open(pack, span=span) as stream:
-                return memoryview(stream.read(span.stop - span.start))
-        except NotFound as error:
-            raise _lost(digest, f"is gone with its pack {pack[:12]}…") from error
+            block = self._part(pack, Span(start, stop))
+        except (NotFound, FileNotFoundError) as error:
+            # A sweep may have written a pack anew since these places were looked up.
+            moved = self.find([digest for digest, _ in run]) if may_have_moved else {}
+            if not moved or any(place.pack == pack for place in moved.values()):
+                raise _lost(run[0][0], f"is gone with its pack {pack[:12]}…") from error
+            for other, some in _runs(moved):
+                yield from self._read(other, some, may_have_moved=False)
+            return
+        for digest, place in run:
+            at = place.offset - start
+            body = block[at : at + place.length]
+            yield Stored(digest, place, body, _checked(body, place, digest))
+
+    def _part(self, pack: str, span: Span) -> memoryview:
+        with self._objects.open(pack, span=span) as stream:
+            return memoryview(stream.read(span.stop - span.start))
 
 
 def _runs(

@@ -13,17 +13,19 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     Text,
+    bindparam,
     delete,
     func,
     insert,
     select,
     text,
+    update,
 )
 
-from treadle.storage.schema import Instant, metadata
+from treadle.storage.schema import MENTIONS, Instant, metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from treadle.storage.chunks.packs import Entry
     from treadle.storage.ports import ObjectInfo
@@ -38,7 +40,7 @@ packs = Table(
     "packs",
     metadata,
     Column("number", Integer, primary_key=True),
-    Column("digest", Text, nullable=False, unique=True),
+    Column("digest", Text, nullable=False, unique=True, info=MENTIONS),
     Column("size_bytes", BigInteger, nullable=False),
     Column("chunks", Integer, nullable=False),
     Column("created_at", Instant, nullable=False),
@@ -77,6 +79,7 @@ class Pack(NamedTuple):
     digest: str
     size_bytes: int
     created_at: int
+    chunks: int
 
 
 def add_pack(tx: Transaction, info: ObjectInfo, entries: Sequence[Entry], *, at: int) -> None:
@@ -84,9 +87,7 @@ def add_pack(tx: Transaction, info: ObjectInfo, entries: Sequence[Entry], *, at:
 
     `at` (µs) is the machine's time: a pack's age counts, whatever day a replayed project has.
     """
-    row = {"digest": info.digest, "size_bytes": info.size_bytes, "chunks": len(entries)}
-    statement = insert(packs).values(**row, created_at=at).returning(packs.c.number)
-    number = tx.execute(statement).scalar_one()
+    number = _insert_pack(tx, info, len(entries), at=at)
     # In one order, so that two writers of the same chunks wait for each other only one way.
     rows = [{**entry._asdict(), "pack": number} for entry in sorted(entries)]
     tx.execute(_INSERT_CHUNK, rows)
@@ -120,15 +121,73 @@ def places(tx: Transaction, digests: Collection[bytes]) -> dict[bytes, ChunkPlac
 
 def all_packs(tx: Transaction) -> tuple[Pack, ...]:
     """Return every pack, oldest first."""
-    query = select(packs.c.number, packs.c.digest, packs.c.size_bytes, packs.c.created_at)
-    rows = tx.execute(query.order_by(packs.c.number))
-    return tuple(Pack(r.number, r.digest, r.size_bytes, r.created_at) for r in rows)
+    query = select(*(packs.c[name] for name in Pack._fields)).order_by(packs.c.number)
+    return tuple(Pack(*row) for row in tx.execute(query))
 
 
 def chunks_of(tx: Transaction, pack: Pack) -> list[bytes]:
     """Return the chunks that are read from a pack."""
     query = select(chunks.c.digest).where(chunks.c.pack == pack.number)
     return list(tx.execute(query).scalars())
+
+
+def places_in(tx: Transaction, pack: Pack) -> dict[bytes, ChunkPlace]:
+    """Return the chunks that are read from a pack, and where in it."""
+    query = select(chunks.c.digest, chunks.c.offset, chunks.c.length, chunks.c.raw_length)
+    return {
+        row.digest: ChunkPlace(pack.digest, row.offset, row.length, row.raw_length)
+        for row in tx.execute(query.where(chunks.c.pack == pack.number))
+    }
+
+
+def lengths_by_pack(tx: Transaction) -> Iterator[tuple[int, bytes, int]]:
+    """Yield each chunk's pack, digest and length."""
+    query = select(chunks.c.pack, chunks.c.digest, chunks.c.length)
+    yield from (tuple(row) for row in tx.execute(query))
+
+
+def known_packs(tx: Transaction, digests: Collection[str]) -> set[str]:
+    """Return which of the objects are packs that are known."""
+    return {
+        digest
+        for some in _portions(digests)
+        for digest in tx.execute(select(packs.c.digest).where(packs.c.digest.in_(some))).scalars()
+    }
+
+
+def move_chunks(
+    tx: Transaction, info: ObjectInfo, entries: Mapping[Entry, Pack], *, at: int
+) -> None:
+    """Make a pack known, and have chunks read from it that were read from others."""
+    number = _insert_pack(tx, info, len(entries), at=at)
+    rows = [
+        {
+            "of": entry.digest,
+            "was_in": pack.number,
+            "is_in": number,
+            "at": entry.offset,
+            "size": entry.length,
+            "raw": entry.raw_length,
+        }
+        for entry, pack in sorted(entries.items())
+    ]
+    moved = (
+        update(chunks)
+        .where(chunks.c.digest == bindparam("of"), chunks.c.pack == bindparam("was_in"))
+        .values(
+            pack=bindparam("is_in"),
+            offset=bindparam("at"),
+            length=bindparam("size"),
+            raw_length=bindparam("raw"),
+        )
+    )
+    tx.execute(moved, rows)
+
+
+def forget_chunks(tx: Transaction, pack: Pack, digests: Collection[bytes]) -> None:
+    """Let chunks be unknown that are read from a pack."""
+    for some in _portions(digests):
+        tx.execute(delete(chunks).where(chunks.c.pack == pack.number, chunks.c.digest.in_(some)))
 
 
 def totals(tx: Transaction) -> tuple[int, int]:
@@ -154,12 +213,18 @@ def lock_to_sweep(tx: Transaction) -> None:
     _lock(tx, "pg_advisory_xact_lock")
 
 
+def _insert_pack(tx: Transaction, info: ObjectInfo, count: int, *, at: int) -> int:
+    row = {"digest": info.digest, "size_bytes": info.size_bytes, "chunks": count}
+    statement = insert(packs).values(**row, created_at=at).returning(packs.c.number)
+    return int(tx.execute(statement).scalar_one())
+
+
 def _lock(tx: Transaction, function: str) -> None:
     if tx.connection.dialect.name == "postgresql":
         tx.execute(select(getattr(func, function)(SWEEP_LOCK)))
 
 
-def _portions(digests: Collection[bytes]) -> Iterator[list[Any]]:
+def _portions(digests: Collection[Any]) -> Iterator[list[Any]]:
     asked = list(digests)
     for start in range(0, len(asked), ASKED_AT_ONCE):
         yield asked[start : start + ASKED_AT_ONCE]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from treadle.storage.transaction import Transaction
 
 NOTHING: Mapping[str, object] = {}
+# An object that no row names may be swept away an hour after it was put: before that, put it again.
+STORED_FOR_S = 900
 
 
 def _nothing_more(tx: Transaction, cleaned: Cleaned) -> None:
@@ -50,14 +53,16 @@ class Doors:
         self.machine_clock = machine_clock or SystemClock()
         self.gone_after_s = gone_after_s
         self._capture = capture
+        self._stored_at = 0.0
         self._captured: tuple[Capture, tuple[Artifact, ...]] | None = None
 
     def how_made(self) -> tuple[Capture, tuple[Artifact, ...]]:
         """Return what this process runs with, and its files, stored on the first call."""
-        if self._captured is None:
-            captured = self._capture()
+        now = time.monotonic()
+        if self._captured is None or now > self._stored_at + STORED_FOR_S:
+            captured = self._captured[0] if self._captured else self._capture()
             files = tuple(self.stored(path, data) for path, data in captured.files.items())
-            self._captured = (captured, files)
+            self._captured, self._stored_at = (captured, files), now
         return self._captured
 
     def stored(self, path: str, data: bytes | Path) -> Artifact:

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from treadle.storage.ports import Piece
-from treadle.storage.schema import Instant, metadata
+from treadle.storage.schema import Instant, metadata, needs_objects
 from treadle.tracking.entities import Artifact
 from treadle.tracking.store.tables import run_artifacts, runs
 
@@ -41,7 +41,13 @@ logged_model_artifacts = Table(
     metadata,
     Column("model_id", Text, primary_key=True),
     Column("path", Text, primary_key=True),
-    Column("digest", Text, nullable=False, index=True),
+    Column(
+        "digest",
+        Text,
+        nullable=False,
+        index=True,
+        info=needs_objects("logged model {model_id}"),
+    ),
     Column("size_bytes", BigInteger, nullable=False),
     Column("logged_at", Instant, nullable=False),
 )
@@ -51,7 +57,7 @@ loose_artifacts = Table(
     metadata,
     # Bytewise on both dialects, so that all below a folder is a range of the key.
     Column("path", Text().with_variant(Text(collation="C"), "postgresql"), primary_key=True),
-    Column("digest", Text, nullable=False, index=True),
+    Column("digest", Text, nullable=False, index=True, info=needs_objects("file {path}")),
     Column("size_bytes", BigInteger, nullable=False),
     Column("logged_at", Instant, nullable=False),
 )

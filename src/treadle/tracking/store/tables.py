@@ -15,7 +15,7 @@ from sqlalchemy import (
     text,
 )
 
-from treadle.storage.schema import Instant, Json, metadata
+from treadle.storage.schema import MENTIONS, Instant, Json, metadata, needs_objects
 
 # Short values are indexed whole, so that a search need not look at the rows; long ones do not fit
 # into an index of PostgreSQL, and would be stored twice.
@@ -96,7 +96,8 @@ run_tags = Table(
     metadata,
     Column("run_id", Text, primary_key=True),
     Column("key", Text, primary_key=True),
-    Column("value", Text, nullable=False),
+    # `treadle.packages` and its like are digests of artifacts, which have rows of their own.
+    Column("value", Text, nullable=False, info=MENTIONS),
     *_indexed_by_value("run_tags"),
     sqlite_with_rowid=False,
 )
@@ -160,7 +161,7 @@ run_inputs = Table(
     Column("run_id", Text, primary_key=True),
     Column("kind", Text, primary_key=True),
     Column("ref", Text, primary_key=True),
-    Column("digest", Text, primary_key=True),
+    Column("digest", Text, primary_key=True, info=MENTIONS),
     Column("context", Text, primary_key=True),
     Column("logged_at", Instant, nullable=False),
     Index("ix_run_inputs_digest", "digest"),
@@ -172,7 +173,7 @@ run_artifacts = Table(
     metadata,
     Column("run_id", Text, primary_key=True),
     Column("path", Text, primary_key=True),
-    Column("digest", Text, nullable=False, index=True),
+    Column("digest", Text, nullable=False, index=True, info=needs_objects("run {run_id}")),
     Column("size_bytes", BigInteger, nullable=False),
     Column("logged_at", Instant, nullable=False),
 )
@@ -184,7 +185,7 @@ logged_datasets = Table(
     Column("id", Text, primary_key=True),
     Column("experiment_id", Text, nullable=False),
     Column("name", Text, nullable=False),
-    Column("digest", Text, nullable=False),
+    Column("digest", Text, nullable=False, info=MENTIONS),
     Column("source_type", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("schema", Text, nullable=False),
@@ -257,7 +258,7 @@ logged_model_metrics = Table(
     Column("value", Double, nullable=False),
     Column("is_nan", Boolean, nullable=False),
     Column("dataset_name", Text, nullable=False),
-    Column("dataset_digest", Text, nullable=False),
+    Column("dataset_digest", Text, nullable=False, info=MENTIONS),
     Index("ix_logged_model_metrics_key_value", "key", "value"),
     sqlite_with_rowid=False,
 )
