@@ -148,6 +148,7 @@ def test_a_copy_that_is_damaged_too_repairs_nothing(
     data.commit("pets", folder)
     flip_a_bit(object_paths(tmp_path)[0])
     shutil.copytree(tmp_path / "objects", tmp_path / "backup")
+    shutil.rmtree(folder)
 
     assert told(data.fsck(repair=str(tmp_path / "backup"))) == [("damaged", ("pets@1",), False)]
 

@@ -23,7 +23,7 @@ from treadle.cli.output import (
 
 if TYPE_CHECKING:
     from treadle.data.entities import DatasetVersion
-    from treadle.data.trees.entities import Swept, TreeDiff, TreeEntry
+    from treadle.data.trees.entities import Damage, Swept, TreeDiff, TreeEntry
 
 NAMED_AT_MOST = 20
 HOUR_US = 3_600_000_000
@@ -181,27 +181,51 @@ def diff(ctx: click.Context, *, before: str, after: str, as_json: bool) -> None:
 @click.command(
     "fsck",
     cls=Command,
-    example="treadle data fsck\ntreadle data fsck --repair /backup/objects",
+    example="treadle data fsck\ntreadle data fsck --repair /backup/objects\n"
+    "treadle data fsck --rebuild --dry-run",
 )
 @click.option("--repair", default="", metavar="FROM", help="A copy of the objects: folder or URL.")
+@click.option("--rebuild", is_flag=True, help="First find chunks again that no row knows of.")
+@dry_run_option
 @json_option
 @click.pass_context
-def fsck(ctx: click.Context, *, repair: str, as_json: bool) -> None:
-    """Read everything that versions need; name what is damaged and which versions suffer.
+def fsck(ctx: click.Context, *, repair: str, rebuild: bool, dry_run: bool, as_json: bool) -> None:
+    """Read every object there is; name what is damaged or gone, and who suffers.
 
-    Exit 1 when something is damaged and was not repaired.
+    Versions, runs, models and whatever else needs it. --repair takes whole objects and single
+    chunks from a copy, from other packs, and from files of folders that were committed. Exit 1
+    when damage remains.
     """
-    found = client_of(ctx).data.fsck(repair=repair)
+    data = client_of(ctx).data
+    if dry_run and not rebuild:
+        raise click.UsageError("--dry-run is for --rebuild; without --repair nothing is changed.")
+    if rebuild:
+        again = data.rebuild(dry_run=dry_run)
+        told = f"{again.chunks:,} chunks of {again.packs:,} packs, which no row knew of"
+        lines = [f"damaged, left out  {digest[:12]}…" for digest in again.unreadable]
+        told = "\n".join([*lines, f"{'Would find' if dry_run else 'Found'} {told}"])
+        if dry_run:
+            _answer(again, told, as_json=as_json)
+            return
+        click.echo(told, err=as_json)
+    with _bar("Checking") as progress:
+        found = data.fsck(repair=repair, progress=progress)
     lines = [
-        f"{'repaired' if d.repaired else d.what}  {d.object[:12]}…  {', '.join(d.versions)}"
+        f"{'repaired' if d.repaired else d.what}  {d.object[:12]}…  {_sufferers(d)}"
         for d in found.damage
     ]
     lines.append(
         f"{found.objects:,} objects, {size(found.size_bytes)}, {len(found.damage):,} damaged"
     )
     _answer(found, "\n".join(lines), as_json=as_json)
-    if not all(d.repaired for d in found.damage):
+    if not found.is_sound:
         ctx.exit(1)
+
+
+def _sufferers(damage: Damage) -> str:
+    named = damage.suffering
+    more = f" and {len(named) - NAMED_AT_MOST:,} more" if len(named) > NAMED_AT_MOST else ""
+    return ", ".join(named[:NAMED_AT_MOST]) + more or "nothing needs it"
 
 
 @click.command("gc", cls=Command, example="treadle data gc --dry-run\ntreadle data gc --yes")

@@ -26,7 +26,7 @@ from treadle.data.branches.entities import GRACE_US, MAIN
 from treadle.data.branches.store import dataset_refs
 from treadle.data.contracts import Contract
 from treadle.data.entities import DatasetSummary, DatasetVersion, Quarantine, Validation
-from treadle.storage.schema import MENTIONS, Instant, Json, metadata, needs_objects
+from treadle.storage.schema import MENTIONS, Instant, Json, may_need_objects, metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,8 +53,8 @@ dataset_versions = Table(
     Column("dataset", Text, ForeignKey("datasets.name"), nullable=False),
     Column("number", Integer, nullable=False),
     Column("digest", Text, nullable=False, info=MENTIONS),
-    Column("files", Json, nullable=False, info=needs_objects("{dataset}@{number}")),
-    Column("table", Text, nullable=False, info=needs_objects("{dataset}@{number}")),
+    Column("files", Json, nullable=False, info=may_need_objects("{dataset}@{number}")),
+    Column("table", Text, nullable=False, info=may_need_objects("{dataset}@{number}")),
     Column("columns", Json, nullable=False),
     Column("rows", BigInteger, nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
@@ -120,7 +120,7 @@ profiles = Table(
     "dataset_profiles",
     metadata,
     Column("table", Text, primary_key=True, info=MENTIONS),
-    Column("profile", Text, nullable=False, info=needs_objects("profile of {table}")),
+    Column("profile", Text, nullable=False, info=may_need_objects("profile of {table}")),
 )
 
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from treadle.execution.entities import KEY_STATES, Job, Load, Work
-from treadle.storage.schema import Instant, Json, metadata, needs_objects
+from treadle.storage.schema import Instant, Json, may_need_objects, metadata
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, RowMapping, Select
@@ -39,7 +39,7 @@ jobs = Table(
     Column("kind", Text, nullable=False),
     Column("key", Text),
     Column("target", Text, nullable=False),
-    Column("arguments", Json, nullable=False, info=needs_objects("job {id}")),
+    Column("arguments", Json, nullable=False, info=may_need_objects("job {id}")),
     Column("state", Text, nullable=False),
     Column("actor", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
@@ -47,7 +47,7 @@ jobs = Table(
     Column("ready_at", Instant, nullable=False),
     Column("lease_owner", Text),
     Column("lease_until", Instant),
-    Column("result", Json, info=needs_objects("job {id}")),
+    Column("result", Json, info=may_need_objects("job {id}")),
     Column("error", Text, nullable=False),
     Column("log", Text, nullable=False),
     Column("created_at", Instant, nullable=False),

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from treadle.pipelines.entities import Binding, OutputRef, PipelineRun, StepInput, StepRun
-from treadle.storage.schema import Instant, Json, metadata, needs_objects
+from treadle.storage.schema import Instant, Json, may_need_objects, metadata, needs_objects
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, RowMapping, Select
@@ -56,7 +56,7 @@ step_runs = Table(
     Column("state", Text, nullable=False),
     Column("key", Text, nullable=False),
     Column("cached", Boolean, nullable=False),
-    Column("inputs", Json, nullable=False, info=needs_objects("pipeline run {pipeline_run}")),
+    Column("inputs", Json, nullable=False, info=may_need_objects("pipeline run {pipeline_run}")),
     Column("outputs", Json, nullable=False, info=needs_objects("pipeline run {pipeline_run}")),
     Column("started_at", Instant),
     Column("ended_at", Instant),
@@ -69,7 +69,7 @@ step_cache = Table(
     "step_cache",
     metadata,
     Column("key", Text, primary_key=True),
-    Column("outputs", Json, nullable=False, info=needs_objects("cached step {key}")),
+    Column("outputs", Json, nullable=False, info=may_need_objects("cached step {key}")),
     Column("seconds", Double, nullable=False),
     Column("pipeline_run", Text, nullable=False),
     Column("created_at", Instant, nullable=False),

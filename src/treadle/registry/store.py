@@ -24,7 +24,15 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from treadle.registry.entities import PROMPT, Model, ModelVersion
-from treadle.storage.schema import MENTIONS, Instant, Json, metadata, needs_objects, plain
+from treadle.storage.schema import (
+    MENTIONS,
+    Instant,
+    Json,
+    may_need_objects,
+    metadata,
+    needs_objects,
+    plain,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,7 +72,7 @@ model_versions = Table(
     Column("key_id", Text, nullable=False),
     Column("signed", Text, nullable=False),
     Column("description", Text, nullable=False),
-    Column("metadata", Json, nullable=False, info=needs_objects("model {model}@{number}")),
+    Column("metadata", Json, nullable=False, info=may_need_objects("model {model}@{number}")),
     Column("created_at", Instant, nullable=False),
     Column("actor", Text, nullable=False),
     Column("sealing", Integer, nullable=False, server_default="1"),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import Text, select, type_coerce
 
 from treadle.storage.fresh import declare_all
-from treadle.storage.schema import OBJECTS, metadata
+from treadle.storage.schema import OBJECTS, PERHAPS, metadata
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -44,10 +44,12 @@ def holders() -> list[Holder]:
     ]
 
 
-def needed_objects(tx: Transaction) -> set[str]:
-    """Return the digest of every object that a row names."""
+def needed_objects(tx: Transaction, *, surely: bool = False) -> set[str]:
+    """Return the digest of every object that a row names; `surely` without what may be none."""
     found: set[str] = set()
     for holder in holders():
+        if surely and PERHAPS in holder.column.info:
+            continue
         query = select(type_coerce(holder.column, Text)).where(holder.column.is_not(None))
         for value in tx.execute(query).scalars():
             found.update(_DIGEST.findall(value))

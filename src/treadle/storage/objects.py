@@ -174,6 +174,15 @@ def stream_of(blocks: Iterator[bytes]) -> BinaryIO:
     return cast("BinaryIO", Blocks(blocks))
 
 
+def read_up_to(stream: BinaryIO, size: int) -> bytes:
+    """Read so many bytes, or all there are: a stream may give fewer at a time."""
+    parts: list[bytes] = []
+    while size and (block := bytes(stream.read(size))):
+        parts.append(block)
+        size -= len(block)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
 def part_of(file: BinaryIO, span: Span) -> BinaryIO:
     """Return the bytes of a span of a file as a stream."""
     return cast("BinaryIO", PartOfFile(file, span))

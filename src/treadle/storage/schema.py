@@ -29,6 +29,7 @@ Name = Text
 Bytes = LargeBinary
 
 OBJECTS = "objects"
+PERHAPS = "perhaps"
 
 
 def needs_objects(owner: str) -> dict[str, str]:
@@ -38,6 +39,14 @@ def needs_objects(owner: str) -> dict[str, str]:
     with the row's columns in braces: `run {run_id}`.
     """
     return {OBJECTS: owner}
+
+
+def may_need_objects(owner: str) -> dict[str, str]:
+    """Declare a column that holds, among others, digests of objects which must stay.
+
+    Like `needs_objects`, but what is not there was perhaps no object, or can be made again.
+    """
+    return {OBJECTS: owner, PERHAPS: owner}
 
 
 MENTIONS = {"mentions": True}

@@ -13,20 +13,22 @@ from treadle.data.facts import DatasetForgotten, DatasetRemoved, DatasetRestored
 from treadle.data.history import store as history
 from treadle.data.history.entities import Removal
 from treadle.data.refs import find_even_removed, find_version, is_in_grace
-from treadle.data.trees.service import HOUR_US, Trees
+from treadle.data.trees.service import Trees
+from treadle.data.trees.sweeping import LIVE_SHARE, Sweep
 from treadle.data.trees.upkeep import Reached
 from treadle.kernel.actors import current_actor
 from treadle.kernel.errors import Conflict
 from treadle.storage.chunks import store as chunks_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from treadle.data.entities import DatasetVersion
     from treadle.data.trees.entities import Swept
     from treadle.storage.transaction import Transaction
 
 NEEDS_SHOWN = 5
+HOUR_US = 3_600_000_000
 
 
 class Removals(Trees):
@@ -93,14 +95,33 @@ class Removals(Trees):
                 _forget(tx, name, {version.number for version in versions})
         return gone
 
-    def gc(self, *, dry_run: bool = False, older_than: int = HOUR_US) -> Swept:
-        """Remove what no version needs, and forget versions removed longer than a week ago.
+    def gc(
+        self,
+        *,
+        dry_run: bool = False,
+        older_than: int = HOUR_US,
+        live_share: float = LIVE_SHARE,
+        progress: Callable[[str, int], None] = lambda _what, _size: None,
+    ) -> Swept:
+        """Remove every object that nothing reaches: no version, run, model, evaluation, cache.
 
-        `older_than` (µs) spares what was written later than that ago. It is safe beside commits.
+        `older_than` (µs) spares what was written later than that ago; an object that no row names
+        yet stays for an hour in any case. Packs of which less than `live_share` is needed are
+        written anew without the rest. Safe beside writers, also with 0: a commit that leans on a
+        chunk which is swept away reads that file again. Versions removed longer than a week ago are
+        forgotten first.
         """
         if not dry_run:
             self.forget_removed()
-        return super().gc(dry_run=dry_run, older_than=older_than)
+        sweep = Sweep(
+            store=self._store,
+            objects=self._objects,
+            reader=self._reader,
+            older_than=older_than,
+            live_share=live_share,
+            progress=progress,
+        )
+        return sweep.run(dry_run=dry_run)
 
     def _freed(self, found: Sequence[DatasetVersion]) -> int:
         """Return how many bytes no other version holds."""

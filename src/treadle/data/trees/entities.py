@@ -104,12 +104,21 @@ class CheckedOut(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Damage(msgspec.Struct, frozen=True, kw_only=True):
-    """An object that is damaged or gone, or a chunk in none, and the versions that suffer."""
+    """An object that is damaged or gone, or a chunk in none, and who suffers.
+
+    `versions` are those of datasets; `needed_by` runs, models and whatever else needs it.
+    """
 
     object: str
     what: str
     versions: tuple[str, ...]
+    needed_by: tuple[str, ...] = ()
     repaired: bool = False
+
+    @property
+    def suffering(self) -> tuple[str, ...]:
+        """Return all that needs it."""
+        return (*self.versions, *self.needed_by)
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,6 +127,19 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     objects: int
     size_bytes: int
     damage: tuple[Damage, ...]
+
+    @property
+    def is_sound(self) -> bool:
+        """Say whether no damage remains."""
+        return all(each.repaired for each in self.damage)
+
+
+class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
+    """What packs hold by their own word and no row knew: made known again, or would be."""
+
+    packs: int
+    chunks: int
+    unreadable: tuple[str, ...] = ()
 
 
 class Swept(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,6 +18,8 @@ from blake3 import blake3
 from treadle.data.trees.entities import EntryKind, TreeEntry
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from treadle.data.trees.walking import Found
 
 # Two ticks of the slowest kernel clock in use; file systems that only know whole seconds show it.
@@ -73,11 +75,15 @@ class Places:
 
     def load(self, root: Path) -> Place | None:
         """Return what is remembered of a folder."""
-        try:
-            place = msgspec.msgpack.decode(self._file(root).read_bytes(), type=Place)
-        except (OSError, msgspec.DecodeError):  # it saves work, nothing depends on it
-            return None
-        return place if place.root == str(root) else None
+        place = _read(self._file(root))
+        return place if place is not None and place.root == str(root) else None
+
+    def all(self) -> Iterator[Place]:
+        """Yield all that are remembered."""
+        for path in self._folder.glob("*"):
+            place = _read(path)
+            if place is not None:
+                yield place
 
     def save(self, place: Place) -> None:
         """Remember a folder in place of what was remembered before."""
@@ -93,6 +99,13 @@ class Places:
 
     def _file(self, root: Path) -> Path:
         return self._folder / blake3(os.fsencode(root)).hexdigest()[:32]
+
+
+def _read(path: Path) -> Place | None:
+    try:
+        return msgspec.msgpack.decode(path.read_bytes(), type=Place)
+    except (OSError, msgspec.DecodeError):  # it saves work, nothing depends on it
+        return None
 
 
 def seen(found: Found, content: bytes, *, read_at_ns: int) -> Seen:

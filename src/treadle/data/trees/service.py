@@ -16,14 +16,14 @@ from treadle.data.tables.laid_out import LaidOut
 from treadle.data.trees.checkout import Hands, Here, chosen, plan_checkout
 from treadle.data.trees.encoding import read_tree, write_tree
 from treadle.data.trees.entities import CheckedOut, CommitPlan, TreeEntry, diff_trees
+from treadle.data.trees.healing import KnownFiles, PacksOf
 from treadle.data.trees.intake import Readers
 from treadle.data.trees.opening import content_of, link_target
 from treadle.data.trees.places import Place, Places, Seen
 from treadle.data.trees.shelf import Shelf
 from treadle.data.trees.status import PLACES, folder_status
 from treadle.data.trees.stream import ChunkStream
-from treadle.data.trees.sweeping import LIVE_SHARE, Sweep
-from treadle.data.trees.upkeep import check_all
+from treadle.data.trees.upkeep import Check, Repair, rebuild
 from treadle.data.trees.walking import root_of, walk
 from treadle.data.versions import add_version, require_name
 from treadle.kernel.actors import current_actor
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from treadle.data.branches.entities import Need
-    from treadle.data.trees.entities import Checked, Swept, TreeDiff, TreeStatus
+    from treadle.data.trees.entities import Checked, Rebuilt, TreeDiff, TreeStatus
+    from treadle.data.trees.healing import ChunkSource
     from treadle.data.trees.walking import Found
     from treadle.storage.ports import MetadataStore, ObjectStore
 
 SHELF = "files"
 # Chunks that a commit leans on can be swept away before it is done; then it reads those files anew.
 ATTEMPTS = 4
-HOUR_US = 3_600_000_000
 
 
 class Trees:
@@ -54,7 +54,7 @@ class Trees:
 
     `home` is where it remembers folders it has seen and keeps files to link; without one it reads
     every file each time and checkouts are copies. `needed_by` says what of the nouns above needs
-    versions that are to be removed.
+    versions that are to be removed; `open_objects` opens a copy of the objects.
     """
 
     def __init__(
@@ -65,12 +65,14 @@ class Trees:
         home: Path | None = None,
         code_commit: Callable[[], str | None] = lambda: None,
         needed_by: Callable[[Sequence[str]], list[Need]] = lambda _: [],
+        open_objects: Callable[[str], ObjectStore] = open_objects,
     ) -> None:
         self._store = store
         self._objects = objects
         self._home = home
         self._code_commit = code_commit
         self._needed_by = needed_by
+        self._open_objects = open_objects
         self._reader = ChunkReader(store=store, objects=objects)
         self._laid_out = LaidOut(home, reader=self._reader, objects=objects)
 
@@ -190,46 +192,34 @@ class Trees:
             removed=tuple(plan.remove),
         )
 
-    def fsck(self, *, repair: str = "") -> Checked:
-        """Read every object that a version needs and name what is damaged or gone, and who suffers.
+    def fsck(
+        self,
+        *,
+        repair: str = "",
+        sources: Sequence[ChunkSource] = (),
+        progress: Callable[[int], None] = lambda _size: None,
+    ) -> Checked:
+        """Read every object there is and name what is damaged or gone, and who suffers.
 
         `repair` is where a copy of the objects is (a folder or a URL of objects): what is sound
-        there takes the place of what is not.
+        there takes the place of what is not, whole or chunk by chunk; so do chunks from other
+        packs, from files of folders that were committed, and from `sources`.
         """
         with self._store.read() as tx:
             versions = sql.all_versions(tx)
-        return check_all(
+        check = Check(
             versions,
             store=self._store,
             objects=self._objects,
             reader=self._reader,
-            source=_copy_at(repair) if repair else None,
-        )
-
-    def gc(
-        self,
-        *,
-        dry_run: bool = False,
-        older_than: int = HOUR_US,
-        live_share: float = LIVE_SHARE,
-        progress: Callable[[str, int], None] = lambda _what, _size: None,
-    ) -> Swept:
-        """Remove every object that nothing reaches: no version, run, model, evaluation, cache.
-
-        `older_than` (µs) spares what was written later than that ago; an object that no row names
-        yet stays for an hour in any case. Packs of which less than `live_share` is needed are
-        written anew without the rest. Safe beside writers, also with 0: a commit that leans on a
-        chunk which is swept away reads that file again.
-        """
-        sweep = Sweep(
-            store=self._store,
-            objects=self._objects,
-            reader=self._reader,
-            older_than=older_than,
-            live_share=live_share,
+            repair=self._repair_from(repair, sources) if repair or sources else None,
             progress=progress,
         )
-        return sweep.run(dry_run=dry_run)
+        return check.run()
+
+    def rebuild(self, *, dry_run: bool = False) -> Rebuilt:
+        """Make the chunks known again that packs hold and no row says, were the rows lost."""
+        return rebuild(store=self._store, objects=self._objects, dry_run=dry_run)
 
     def draft(self, name: str, *, message: str, branch: str = MAIN) -> DatasetVersion:
         """Return what is known of a version before its content is."""
@@ -278,6 +268,17 @@ class Trees:
             if len(chunks_sql.known(tx, needed)) < len(needed):
                 return None
             return add_version(tx, draft, expect=expect)
+
+    def _repair_from(self, where: str, sources: Sequence[ChunkSource]) -> Repair:
+        copies = [_copy_at(where, opened=self._open_objects)] if where else []
+        chunks: list[ChunkSource] = [
+            PacksOf(self._objects),
+            *(PacksOf(copy) for copy in copies),
+            *sources,
+        ]
+        if self._home:
+            chunks.append(KnownFiles(Places(self._home / PLACES), shelf=self._home / SHELF))
+        return Repair(copies, chunks)
 
     def _tree_version(self, ref: str) -> DatasetVersion:
         with self._store.read() as tx:
@@ -355,11 +356,11 @@ class Trees:
         return [here for here in found if here.path in paths]
 
 
-def _copy_at(where: str) -> ObjectStore:
+def _copy_at(where: str, *, opened: Callable[[str], ObjectStore]) -> ObjectStore:
     folder = Path(where)
     if "://" not in where and not folder.is_dir():
         raise NotFound("folder", where, hint="Name a copy of the objects: a folder or s3://….")
-    return open_objects(where if "://" in where else folder.resolve().as_uri())
+    return opened(where if "://" in where else folder.resolve().as_uri())
 
 
 def _plain(here: Found, content: bytes) -> Seen:

@@ -156,7 +156,7 @@ class Sweep:
             except Corrupt:
                 continue  # it stays as it is: what is damaged is fsck's to name
             for stored in found:
-                mover.take(usage.pack, stored)
+                mover.take(usage.pack, stored.digest, stored.body, raw_length=len(stored.raw))
             mover.leave(usage.pack)
             done.append(usage)
             self._progress("writing anew", usage.live_bytes)

@@ -14,7 +14,6 @@ from treadle.storage.chunks.packs import PackDraft
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from treadle.storage.chunks.reading import Stored
     from treadle.storage.chunks.store import Pack
     from treadle.storage.ports import MetadataStore, ObjectStore
     from treadle.storage.transaction import Transaction
@@ -41,11 +40,11 @@ class Mover:
         self._left: dict[int, Pack] = {}
         self.written_bytes = 0
 
-    def take(self, pack: Pack, chunk: Stored) -> None:
-        """Take a chunk that is read from a pack."""
-        if not self._draft.has_room(len(chunk.body)):
+    def take(self, pack: Pack, digest: bytes, body: bytes | memoryview, *, raw_length: int) -> None:
+        """Take a chunk of a pack as it is stored."""
+        if not self._draft.has_room(len(body)):
             self._flush()
-        self._draft.add(chunk.digest, chunk.body, raw_length=len(chunk.raw))
+        self._draft.add(digest, body, raw_length=raw_length)
         self._sources.append(pack)
 
     def leave(self, pack: Pack) -> None:

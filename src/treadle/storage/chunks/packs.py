@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 from treadle.kernel.digests import CHUNK_BYTES
 from treadle.kernel.errors import Corrupt
 from treadle.kernel.ids import id_time, new_id
+from treadle.storage.objects import read_up_to
 from treadle.storage.ports import Span
 
 if TYPE_CHECKING:
@@ -124,7 +125,12 @@ def pack_time(objects: ObjectStore, info: ObjectInfo) -> int | None:
     return id_time(head[len(MAGIC) :].hex())
 
 
+def is_pack(objects: ObjectStore, info: ObjectInfo) -> bool:
+    """Say whether an object calls itself a pack."""
+    return pack_time(objects, info) is not None
+
+
 def _part(objects: ObjectStore, info: ObjectInfo, start: int, stop: int) -> bytes:
     span = Span(max(0, start), min(stop, info.size_bytes))
     with objects.open(info.digest, span=span) as stream:
-        return stream.read(span.stop - span.start)
+        return read_up_to(stream, span.stop - span.start)

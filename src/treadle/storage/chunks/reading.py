@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from blake3 import blake3
@@ -9,6 +10,7 @@ from blake3 import blake3
 from treadle.kernel.errors import Corrupt, NotFound
 from treadle.storage.chunks import store as sql
 from treadle.storage.chunks.compression import decompressed
+from treadle.storage.objects import read_up_to
 from treadle.storage.ports import Span
 
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ class ChunkReader:
     ) -> Iterator[Stored]:
         start, stop = run[0][1].offset, run[-1][1].offset + run[-1][1].length
         try:
-            block = self._part(pack, Span(start, stop))
+            block = self._part(pack, Span(start, stop), digest=run[0][0])
         except (NotFound, FileNotFoundError) as error:
             # A sweep may have written a pack anew since these places were looked up.
             moved = self.find([digest for digest, _ in run]) if may_have_moved else {}
@@ -84,9 +86,32 @@ class ChunkReader:
             body = block[at : at + place.length]
             yield Stored(digest, place, body, _checked(body, place, digest))
 
-    def _part(self, pack: str, span: Span) -> memoryview:
+    def _part(self, pack: str, span: Span, *, digest: bytes) -> memoryview:  # noqa: ARG002 - for who says it otherwise
         with self._objects.open(pack, span=span) as stream:
-            return memoryview(stream.read(span.stop - span.start))
+            return memoryview(read_up_to(stream, span.stop - span.start))
+
+
+def sound_chunks(
+    objects: ObjectStore, places: Mapping[bytes, ChunkPlace]
+) -> Iterator[tuple[bytes, memoryview, bytes]]:
+    """Yield the chunks that can still be read, each as it is stored and its own bytes.
+
+    Neighbours are read together; only where that fails each by itself.
+    """
+    for pack, run in _runs(places):
+        start = run[0][1].offset
+        stop = max(place.offset + place.length for _, place in run)
+        with contextlib.suppress(NotFound, FileNotFoundError, Corrupt):
+            with objects.open(pack, span=Span(start, stop)) as stream:
+                block = memoryview(read_up_to(stream, stop - start))
+            for digest, place in run:
+                body = block[place.offset - start : place.offset - start + place.length]
+                with contextlib.suppress(Corrupt):
+                    yield digest, body, _checked(body, place, digest)
+            continue
+        if len(run) > 1:
+            for digest, place in run:
+                yield from sound_chunks(objects, {digest: place})
 
 
 def _runs(

@@ -87,10 +87,13 @@ def add_pack(tx: Transaction, info: ObjectInfo, entries: Sequence[Entry], *, at:
 
     `at` (µs) is the machine's time: a pack's age counts, whatever day a replayed project has.
     """
-    number = _insert_pack(tx, info, len(entries), at=at)
-    # In one order, so that two writers of the same chunks wait for each other only one way.
-    rows = [{**entry._asdict(), "pack": number} for entry in sorted(entries)]
-    tx.execute(_INSERT_CHUNK, rows)
+    _insert_chunks(tx, _insert_pack(tx, info, len(entries), at=at), entries)
+
+
+def add_chunks(tx: Transaction, pack: str, entries: Sequence[Entry]) -> None:
+    """Make chunks of a known pack known; one that is known already stays where it is."""
+    number = tx.execute(select(packs.c.number).where(packs.c.digest == pack)).scalar_one()
+    _insert_chunks(tx, number, entries)
 
 
 def known(tx: Transaction, digests: Collection[bytes]) -> set[bytes]:
@@ -122,7 +125,7 @@ def places(tx: Transaction, digests: Collection[bytes]) -> dict[bytes, ChunkPlac
 def all_packs(tx: Transaction) -> tuple[Pack, ...]:
     """Return every pack, oldest first."""
     query = select(*(packs.c[name] for name in Pack._fields)).order_by(packs.c.number)
-    return tuple(Pack(*row) for row in tx.execute(query))
+    return tuple(Pack._make(row) for row in tx.execute(query))
 
 
 def chunks_of(tx: Transaction, pack: Pack) -> list[bytes]:
@@ -217,6 +220,12 @@ def _insert_pack(tx: Transaction, info: ObjectInfo, count: int, *, at: int) -> i
     row = {"digest": info.digest, "size_bytes": info.size_bytes, "chunks": count}
     statement = insert(packs).values(**row, created_at=at).returning(packs.c.number)
     return int(tx.execute(statement).scalar_one())
+
+
+def _insert_chunks(tx: Transaction, number: int, entries: Sequence[Entry]) -> None:
+    # In one order, so that two writers of the same chunks wait for each other only one way.
+    rows = [{**entry._asdict(), "pack": number} for entry in sorted(entries)]
+    tx.execute(_INSERT_CHUNK, rows)
 
 
 def _lock(tx: Transaction, function: str) -> None:
