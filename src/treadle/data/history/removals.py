@@ -17,6 +17,7 @@ from treadle.data.trees.service import Trees
 from treadle.data.trees.sweeping import LIVE_SHARE, Sweep
 from treadle.data.trees.upkeep import Reached
 from treadle.kernel.actors import current_actor
+from treadle.kernel.clock import HOUR_US
 from treadle.kernel.errors import Conflict
 from treadle.storage.chunks import store as chunks_sql
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from treadle.storage.transaction import Transaction
 
 NEEDS_SHOWN = 5
-HOUR_US = 3_600_000_000
 
 
 class Removals(Trees):
