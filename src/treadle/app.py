@@ -77,7 +77,7 @@ class App:
     @cached_property
     def objects(self) -> ObjectStore:
         """Bytes by digest."""
-        return open_objects(self.settings.where_objects())
+        return open_objects(self.settings.where_objects(), key=self.settings.objects_key)
 
     @cached_property
     def signer(self) -> Signer:
@@ -111,6 +111,7 @@ class App:
             home=self.home,
             code_commit=code_commit,
             needed_by=self._data_needed_by,
+            open_objects=lambda url: open_objects(url, key=self.settings.objects_key),
         )
 
     @cached_property

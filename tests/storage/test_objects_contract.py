@@ -47,6 +47,60 @@ class TestS3(ObjectStoreContract):
         return overwrite
 
 
+KEY = "c0ffee00" * 8
+
+
+class TestEncryptedFolder(ObjectStoreContract):
+    @pytest.fixture
+    def objects(self, tmp_path: Path) -> ObjectStore:
+        return open_objects(tmp_path.as_uri(), key=KEY)
+
+    @pytest.fixture
+    def damage(self, tmp_path: Path) -> Callable[[str, bytes], None]:
+        def overwrite(digest: str, data: bytes) -> None:
+            path = tmp_path / "encrypted" / digest[:2] / digest
+            path.chmod(0o644)
+            path.write_bytes(data)
+
+        return overwrite
+
+
+class TestEncryptedS3(ObjectStoreContract):
+    @pytest.fixture
+    def objects(self, s3_url: str) -> ObjectStore:
+        return open_objects(s3_url, key=KEY)
+
+    @pytest.fixture
+    def damage(self, s3_url: str) -> Callable[[str, bytes], None]:
+        bucket, prefix = s3_url.removeprefix("s3://").split("/")
+
+        def overwrite(digest: str, data: bytes) -> None:
+            inner = S3Store(bucket, prefix=f"{prefix}/encrypted")
+            obstore.put(inner, f"{digest[:2]}/{digest}", data)
+
+        return overwrite
+
+
+class TestEncryptedFolderDrafts(DraftsContract):
+    @pytest.fixture
+    def objects(self, tmp_path: Path) -> ObjectStore:
+        return open_objects(tmp_path.as_uri(), key=KEY)
+
+    @pytest.fixture
+    def drafts(self, objects: ObjectStore) -> Drafts:
+        return drafts_of(objects)
+
+
+class TestEncryptedS3Drafts(DraftsContract):
+    @pytest.fixture
+    def objects(self, s3_url: str) -> ObjectStore:
+        return open_objects(s3_url, key=KEY)
+
+    @pytest.fixture
+    def drafts(self, objects: ObjectStore) -> Drafts:
+        return drafts_of(objects)
+
+
 class TestFolderDrafts(DraftsContract):
     @pytest.fixture
     def objects(self, tmp_path: Path) -> FolderObjectStore:

@@ -32,6 +32,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     `metadata_url`: rows and events: `postgresql://…` or `sqlite:///…`; empty for SQLite in the
     home.
     `objects_url`: bytes: `s3://BUCKET/PREFIX` or `file:///FOLDER`; empty for a folder in the home.
+    `objects_key`: encrypts what is stored as objects: a master key of 64 hex digits, or the file
+    that holds one; empty for no encryption.
     `clock`: `played` for a home that replays the past.
     `host`: where `treadle up` listens; a name of this machine for itself.
     `port`: port of pages and API; 0 takes any that is free.
@@ -47,6 +49,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     metadata_url: str = ""
     objects_url: str = ""
+    objects_key: str = ""
     clock: Literal["system", "played"] = "system"
     host: str = "127.0.0.1"
     port: int = 7340

@@ -140,4 +140,5 @@ def _parts(returned: Any, task: Task) -> dict[str, Any]:
 def _values(home: Path) -> Values:
     settings = load_settings(home)
     signer = Signer(settings.home / "keys", store=metadata_of(settings))
-    return Values(objects=open_objects(settings.where_objects()), signer=signer)
+    objects = open_objects(settings.where_objects(), key=settings.objects_key)
+    return Values(objects=objects, signer=signer)

@@ -56,7 +56,7 @@ class FolderDrafts:
     def join(self, draft: str, pieces: Sequence[Piece]) -> ObjectInfo:
         """Make an object of pieces in the order of the whole. Raises NotFound when one is gone."""
         if not _lies_whole(pieces):
-            return self._objects.put(stream_of(self._blocks(draft, pieces)))
+            return self._objects.put(stream_of(self.read(draft, pieces)))
         whole, size = self._root / draft / WHOLE, sum(piece.size_bytes for piece in pieces)
         with _opened(whole) as file:
             if os.fstat(file.fileno()).st_size > size:
@@ -85,7 +85,8 @@ class FolderDrafts:
                 path.unlink(missing_ok=True)
         return len(stale)
 
-    def _blocks(self, draft: str, pieces: Sequence[Piece]) -> Iterator[bytes]:
+    def read(self, draft: str, pieces: Sequence[Piece]) -> Iterator[bytes]:
+        """Yield pieces one after the other. Raises NotFound when one is gone."""
         for piece in pieces:
             path = self._root / draft / (piece.token if piece.start is None else WHOLE)
             with _opened(path) as file:

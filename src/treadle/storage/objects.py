@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 DIGEST_LENGTH = 64
+# Beside the objects of a store: those that are encrypted, and the wrapped keys.
+ENCRYPTED, KEYS = "encrypted", "keys"
 
 
 class FolderObjectStore:
@@ -32,6 +34,11 @@ class FolderObjectStore:
         self._drafts = folder / "drafts"
         with explained(folder):
             self._drafts.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def folder(self) -> Path:
+        """Where the objects lie."""
+        return self._folder
 
     @property
     def drafts(self) -> Path:
@@ -125,12 +132,26 @@ class PartOfFile(io.RawIOBase):
 
     def __init__(self, file: BinaryIO, span: Span) -> None:
         self._file = file
+        self._span = span
         self._left = span.stop - span.start
         file.seek(span.start)
 
     def readable(self) -> bool:
         """Say that it can be read."""
         return True
+
+    def seekable(self) -> bool:
+        """Say that it can be moved."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move to another byte of the span."""
+        size = self._span.stop - self._span.start
+        origins = {io.SEEK_SET: 0, io.SEEK_CUR: size - self._left, io.SEEK_END: size}
+        at = min(max(0, origins[whence] + offset), size)
+        self._left = size - at
+        self._file.seek(self._span.start + at)
+        return at
 
     def readinto(self, buffer: Any) -> int:
         """Read what fits and is left."""
@@ -266,6 +287,14 @@ def check_digest(digest: str) -> None:
 def is_digest(text: str) -> bool:
     """Say whether a text has the form of a digest."""
     return len(text) == DIGEST_LENGTH and all(c in "0123456789abcdef" for c in text)
+
+
+def lacks_key(where: object) -> Unavailable:
+    """Return what to say where encrypted objects are opened without a key."""
+    return Unavailable(
+        f"The objects in {where} are encrypted, and no key is set.",
+        hint="Set TREADLE_OBJECTS_KEY to the master key or the file that holds it.",
+    )
 
 
 def sync_folder(folder: Path) -> None:

@@ -15,7 +15,7 @@ from blake3 import blake3
 from treadle.kernel.digests import CHUNK_BYTES
 from treadle.kernel.errors import InvalidInput, MissingExtra, NotFound, Unavailable
 from treadle.kernel.ids import new_id
-from treadle.storage.objects import check_digest, is_digest, stream_of, verified
+from treadle.storage.objects import KEYS, check_digest, is_digest, lacks_key, stream_of, verified
 from treadle.storage.ports import ObjectInfo, Piece, Span
 
 try:
@@ -44,9 +44,11 @@ class CloudObjectStore:
     `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, `AWS_ENDPOINT_URL`).
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, has_key: bool = False) -> None:
         parts = urlsplit(url)
         self._where = url
+        # With a key nobody needs to look: what is encrypted lies elsewhere.
+        self._is_open = True if has_key else None
         self._senders = threading.BoundedSemaphore(SENDERS)
         self._store = S3Store(parts.netloc, prefix=parts.path.strip("/") or None)
 
@@ -59,6 +61,7 @@ class CloudObjectStore:
         with _spooled(stream) as (file, info):
             kept = ObjectInfo(name(), info.size_bytes) if name else info
             # Sent again when it is no longer young: a bucket knows no other way to touch it.
+            self._refuse_plain_among_encrypted()
             if self._put_at(kept.digest) < time.time_ns() // 1000 - YOUNG_US:
                 self._send(self._key(kept.digest), file, kept.size_bytes)
         return kept
@@ -77,6 +80,7 @@ class CloudObjectStore:
             return verified(cast("BinaryIO", draft), digest=digest)
         except FileNotFoundError as error:
             draft.close()
+            self._refuse_plain_among_encrypted()
             raise NotFound("object", digest) from error
         except BaseException:
             draft.close()
@@ -149,6 +153,17 @@ class CloudObjectStore:
         except FileNotFoundError:
             return 0
 
+    def _refuse_plain_among_encrypted(self) -> None:
+        if self._is_open is None:
+            try:
+                with self._explained():
+                    keys = next(iter(obstore.list(self._store, KEYS)), [])
+            except Unavailable:
+                return  # what is wrong is said by whoever wanted more of it
+            self._is_open = not keys
+        if not self._is_open:
+            raise lacks_key(self._where)
+
     def _send(self, key: str, file: BinaryIO, size: int) -> None:
         with self._explained(), self._in_bucket():
             if size < CHUNK_BYTES:  # hardly any memory: it waits for nobody
@@ -176,6 +191,7 @@ class CloudObjectStore:
     def _part(self, digest: str, span: Span) -> BinaryIO:
         key, known = self._key(digest), self.stat(digest)
         if known is None:
+            self._refuse_plain_among_encrypted()
             raise NotFound("object", digest)
         pieces = self._pieces(key, Span(span.start, min(span.stop, known.size_bytes)), READ_BYTES)
         return stream_of(pieces)
@@ -230,12 +246,12 @@ class CloudDrafts:
 
     def join(self, draft: str, pieces: Sequence[Piece]) -> ObjectInfo:
         """Make an object of pieces in the order of the whole. Raises NotFound when one is gone."""
+        return self._objects.put(stream_of(self.read(draft, pieces)))
 
-        def blocks() -> Iterator[bytes]:
-            for piece in pieces:
-                yield from self._objects.read_draft(f"{draft}/{piece.token}", piece.size_bytes)
-
-        return self._objects.put(stream_of(blocks()))
+    def read(self, draft: str, pieces: Sequence[Piece]) -> Iterator[bytes]:
+        """Yield pieces one after the other. Raises NotFound when one is gone."""
+        for piece in pieces:
+            yield from self._objects.read_draft(f"{draft}/{piece.token}", piece.size_bytes)
 
     def drop(self, draft: str) -> None:
         """Forget a draft with all its pieces; does nothing when there is none."""

@@ -139,6 +139,10 @@ class Drafts(Protocol):
         """Make an object of pieces in the order of the whole. Raises NotFound when one is gone."""
         ...
 
+    def read(self, draft: str, pieces: Sequence[Piece]) -> Iterator[bytes]:
+        """Yield the bytes of pieces one after the other. Raises NotFound when one is gone."""
+        ...
+
     def drop(self, draft: str) -> None:
         """Forget a draft with all its pieces; does nothing when there is none."""
         ...

@@ -8,24 +8,39 @@ from urllib.parse import unquote, urlsplit
 
 from treadle.kernel.errors import InvalidInput
 from treadle.storage.drafts import FolderDrafts
-from treadle.storage.objects import FolderObjectStore
+from treadle.storage.objects import ENCRYPTED, KEYS, FolderObjectStore, lacks_key
 
 if TYPE_CHECKING:
+    from treadle.storage.encryption.objects import EncryptedObjectStore
     from treadle.storage.ports import Drafts, ObjectStore
 
 
-def open_objects(url: str) -> ObjectStore:
-    """Open the object store of a URL: `file:///folder`, or `s3://bucket/prefix` with `[cloud]`."""
-    parts = urlsplit(url)
-    if parts.scheme == "file":
-        return FolderObjectStore(Path(unquote(parts.path)))
-    if parts.scheme == "s3":
-        # An optional extra: only who uses a cloud store pays for its import.
-        from treadle.storage.objects_cloud import CloudObjectStore  # noqa: PLC0415 - see above
+def open_objects(url: str, *, key: str = "") -> ObjectStore:
+    """Open the object store of a URL: `file:///folder`, or `s3://bucket/prefix` with `[cloud]`.
 
-        return CloudObjectStore(url)
-    raise InvalidInput(
-        f"No object store for {url!r}.", hint="Use file:///FOLDER or s3://BUCKET/PREFIX."
+    With a `key` (64 hex digits, or a file that holds them) what is put is encrypted. Raises
+    Unavailable where it is and there is none.
+    """
+    if key:
+        return open_encrypted(url, key=key)
+    store = _open(url, has_key=False)
+    if isinstance(store, FolderObjectStore) and any((store.folder / KEYS).glob("??/*")):
+        raise lacks_key(url)
+    return store
+
+
+def open_encrypted(url: str, *, key: str) -> EncryptedObjectStore:
+    """Open a store whose objects are encrypted. Raises InvalidInput when the key is none."""
+    # Optional: only who encrypts pays for these imports.
+    from treadle.storage.encryption.keyring import Keyring, master_key  # noqa: PLC0415 - see above
+    from treadle.storage.encryption.objects import EncryptedObjectStore  # noqa: PLC0415 - see above
+
+    master = master_key(key)
+    below = url.rstrip("/")
+    return EncryptedObjectStore(
+        _open(f"{below}/{ENCRYPTED}", has_key=True),
+        plain=_open(url, has_key=True),
+        keys=Keyring(_open(f"{below}/{KEYS}", has_key=True), master),
     )
 
 
@@ -33,9 +48,29 @@ def drafts_of(objects: ObjectStore) -> Drafts:
     """Return where the objects of a store are put together of their pieces."""
     if isinstance(objects, FolderObjectStore):
         return FolderDrafts(objects)
-    # Only who uses a cloud store pays for its import, as above.
+    # Only who encrypts or uses a cloud store pays for these imports, as above.
+    from treadle.storage.encryption import objects as encryption  # noqa: PLC0415 - optional
+
+    if isinstance(objects, encryption.EncryptedObjectStore):
+        return encryption.EncryptedDrafts(
+            drafts_of(objects.inner), plain=drafts_of(objects.plain), objects=objects
+        )
     from treadle.storage import objects_cloud as cloud  # noqa: PLC0415 - an optional extra
 
     if isinstance(objects, cloud.CloudObjectStore):
         return cloud.CloudDrafts(objects)
     raise InvalidInput(f"{type(objects).__name__} takes no files in parts.")
+
+
+def _open(url: str, *, has_key: bool) -> ObjectStore:
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        return FolderObjectStore(Path(unquote(parts.path)))
+    if parts.scheme == "s3":
+        # An optional extra: only who uses a cloud store pays for its import.
+        from treadle.storage.objects_cloud import CloudObjectStore  # noqa: PLC0415 - see above
+
+        return CloudObjectStore(url, has_key=has_key)
+    raise InvalidInput(
+        f"No object store for {url!r}.", hint="Use file:///FOLDER or s3://BUCKET/PREFIX."
+    )

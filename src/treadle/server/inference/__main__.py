@@ -54,7 +54,7 @@ def open_runtime(settings: Settings) -> Runtime:
     """
     clock = PlayedClock(settings.home / "clock") if settings.clock == "played" else SystemClock()
     store = SqlMetadataStore(settings.where_metadata(), clock=clock)
-    objects = open_objects(settings.where_objects())
+    objects = open_objects(settings.where_objects(), key=settings.objects_key)
     registry = Registry(
         store=store, objects=objects, signer=RememberingSigner(settings.home / "keys", store=store)
     )

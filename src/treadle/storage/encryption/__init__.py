@@ -1,0 +1,1 @@
+"""Objects that only who has the key can read."""
