@@ -30,7 +30,8 @@ COMMANDS = {
     "alerts": ("treadle.cli.alerts", "List what monitors found to have really moved."),
     "import": ("treadle.cli.imports", "Bring in what MLflow or TensorBoard has kept."),
     "export": ("treadle.cli.exports", "Write what is here for MLflow or TensorBoard."),
-    "gc": ("treadle.cli.run_changes", "Remove for good what was deleted."),
+    "gc": ("treadle.cli.run_changes", "Remove for good what was deleted: rows; bytes with --free."),
+    "objects": ("treadle.cli.objects", "Say what is stored, encrypt it, exchange the keys."),
     "trace": ("treadle.cli.trace", "Follow a prediction back to the files it was made from."),
     "at": ("treadle.cli.at", "Say who served an endpoint at a time, and why."),
     "audit": ("treadle.cli.audit", "Check, seal or export the event log."),
@@ -43,7 +44,7 @@ _GROUPS = (
         "Work",
         ("run", "runs", "traces", "data", "evaluation", "models", "endpoints", "alerts"),
     ),
-    ("Keep", ("import", "export", "gc")),
+    ("Keep", ("import", "export", "gc", "objects")),
     ("Ask", ("trace", "at", "audit", "report")),
 )
 

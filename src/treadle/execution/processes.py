@@ -220,6 +220,7 @@ class WorkerProcesses:
             # What this process was told, wherever it was told, the workers are told too.
             PREFIX + "METADATA_URL": self._settings.metadata_url,
             PREFIX + "OBJECTS_URL": self._settings.objects_url,
+            PREFIX + "OBJECTS_KEY": self._settings.objects_key,
             PREFIX + "CLOCK": self._settings.clock,
             WORKER_MARK: "1",
             "PYTHONPATH": os.pathsep.join(_own_import_path()),

@@ -23,6 +23,7 @@ PREFIX = "TREADLE_"
 DATABASE = "treadle.db"
 TENANTS = "tenants"
 GONE_AFTER_S = 300
+_KEY = re.compile(r"[0-9a-fA-F]{64}")
 _TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,49}")
 
 
@@ -33,7 +34,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     home.
     `objects_url`: bytes: `s3://BUCKET/PREFIX` or `file:///FOLDER`; empty for a folder in the home.
     `objects_key`: encrypts what is stored as objects: a master key of 64 hex digits, or the file
-    that holds one; empty for no encryption.
+    that holds one (in `settings.toml` seen from the home); empty for no encryption.
     `clock`: `played` for a home that replays the past.
     `host`: where `treadle up` listens; a name of this machine for itself.
     `port`: port of pages and API; 0 takes any that is free.
@@ -90,6 +91,11 @@ def is_tenant_name(name: str) -> bool:
     return _TENANT.fullmatch(name) is not None
 
 
+def is_key(text: str) -> bool:
+    """Say whether a text is a key itself, 64 hex digits, and not a file that holds one."""
+    return _KEY.fullmatch(text.strip()) is not None
+
+
 def find_home(home: str | Path | None = None, *, env: Mapping[str, str] | None = None) -> Path:
     """Return the state's folder: what is given, else `TREADLE_HOME`, else `.treadle`."""
     env = os.environ if env is None else env
@@ -115,6 +121,10 @@ def load_settings(
             raise InvalidInput(
                 f"Unknown setting {name!r} in {folder / 'settings.toml'}.", hint=hint
             )
+    key = values.get("objects_key")
+    if isinstance(key, str) and key and not is_key(key):
+        around = Path() if PREFIX + "OBJECTS_KEY" in env else folder
+        values["objects_key"] = str((around / Path(key).expanduser()).absolute())
     try:
         return msgspec.convert({**values, "home": folder}, Settings, strict=False)
     except msgspec.ValidationError as error:

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from treadle.kernel.digests import canonical_json
 from treadle.kernel.errors import Corrupt, InvalidInput, NotFound, Unavailable
 from treadle.kernel.ids import id_time, new_id
+from treadle.kernel.settings import is_key
 from treadle.storage.encryption.format import KEY_BYTES, DataKey
 from treadle.storage.objects import put_bytes, read_bytes
 
@@ -32,7 +33,6 @@ FORMAT = 1
 COPIES = 2
 """A flipped bit in the only copy would lose everything."""
 _NONCE_BYTES = 12
-_HEX_DIGITS = 2 * KEY_BYTES
 
 
 class MasterKey(NamedTuple):
@@ -66,7 +66,7 @@ def master_key(told: str) -> MasterKey:
     Raises InvalidInput when it is neither; the message does not repeat it.
     """
     text = told.strip()
-    if not _is_key(text):
+    if not is_key(text):
         try:
             text = Path(text).expanduser().read_text(encoding="utf-8").strip()
         except (OSError, ValueError) as error:
@@ -74,7 +74,7 @@ def master_key(told: str) -> MasterKey:
                 "Setting `objects_key` is neither 64 hex digits nor a file that can be read.",
                 hint="Make a key file: treadle objects keys new FILE.",
             ) from error
-    if not _is_key(text):
+    if not is_key(text):
         raise InvalidInput(
             "The file that setting `objects_key` names does not hold a key.",
             hint="It holds 64 hex digits; make one: treadle objects keys new FILE.",
@@ -229,7 +229,3 @@ class Keyring:
         # Only now: killed before, either master opens what is there.
         for digest in superseded.keys() - written:
             self._objects.delete(digest)
-
-
-def _is_key(text: str) -> bool:
-    return len(text) == _HEX_DIGITS and all(c in "0123456789abcdefABCDEF" for c in text)

@@ -1,0 +1,189 @@
+"""`treadle objects`: what is stored, whether it is encrypted, and the keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from treadle.cli.group import Listing
+from treadle.cli.output import (
+    cut,
+    dry_run_option,
+    json_option,
+    paging_options,
+    print_json,
+    print_listing,
+    size,
+    when,
+)
+from treadle.kernel.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from treadle.kernel.settings import Settings
+    from treadle.storage.encryption.objects import EncryptedObjectStore
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """How much is stored, and how much of it could be read by anybody who gets at it."""
+
+    url: str
+    objects: int
+    size_bytes: int
+    plain_objects: int
+    plain_bytes: int
+    master: str
+
+
+@click.group("objects", cls=Listing, example="treadle objects\ntreadle objects keys")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, *, as_json: bool) -> None:
+    """Count what is stored, and say whether it is encrypted; exchange the keys."""
+    if ctx.invoked_subcommand:
+        return
+    settings = _settings(ctx)
+    found = _count(settings)
+    if as_json:
+        print_json(found)
+        return
+    click.echo(f"{found.objects:,} objects, {size(found.size_bytes)}, in {found.url}")
+    if not found.master:
+        click.echo("Not encrypted: setting `objects_key` is empty.")
+        return
+    plain = f"{found.plain_objects:,} from before are not: treadle objects encrypt"
+    click.echo(f"Encrypted under master key {found.master}.")
+    if found.plain_objects:
+        click.echo(plain)
+
+
+@command.command("encrypt", example="treadle objects encrypt --dry-run\ntreadle objects encrypt")
+@dry_run_option
+@json_option
+@click.pass_context
+def encrypt(ctx: click.Context, *, dry_run: bool, as_json: bool) -> None:
+    """Encrypt what was stored before the key was set; each object is whole at any moment.
+
+    What the disk or the bucket keeps of removed bytes (snapshots, versions) stays plain.
+    """
+    store = _encrypted(_settings(ctx))
+    count, freed = 0, 0
+    for info in store.plain.iterate() if dry_run else store.encrypt_what_is_plain():
+        count, freed = count + 1, freed + info.size_bytes
+    if as_json:
+        print_json({"objects": count, "size_bytes": freed})
+    else:
+        verb = "Would encrypt" if dry_run else "Encrypted"
+        click.echo(f"{verb} {count:,} objects, {size(freed)}.")
+
+
+@command.group("keys", cls=Listing, example="treadle objects keys\ntreadle objects keys new FILE")
+@paging_options
+@json_option
+@click.pass_context
+def keys(ctx: click.Context, *, limit: int, offset: int, as_json: bool) -> None:
+    """List the data keys that encrypt objects; make, add or rotate keys."""
+    if ctx.invoked_subcommand:
+        return
+    ring = _encrypted(_settings(ctx)).keys
+    print_listing(
+        cut(ring.listed(), limit=limit, offset=offset),
+        as_json=as_json,
+        headers=("data key", "made (UTC)", "for new objects"),
+        row=lambda key: (key.id, when(key.made_at), "yes" if key.is_current else ""),
+        empty="No data key yet: the first object makes it.",
+    )
+    for digest in ring.damaged():
+        click.echo(f"A copy of the keys is damaged: {digest}. Write them anew: keys add", err=True)
+
+
+@keys.command("new", example="treadle objects keys new ~/treadle.key")
+@click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
+def new(*, path: Path) -> None:
+    """Make a master key in a file that only you can read; set it as TREADLE_OBJECTS_KEY.
+
+    Who loses it loses every object, so keep a copy apart from the objects.
+    """
+    from treadle.storage.encryption.keyring import write_new_key
+
+    made = write_new_key(path)
+    click.echo(f"Made master key {made.id}. Use it: export TREADLE_OBJECTS_KEY={path.absolute()}")
+
+
+@keys.command("add", example="treadle objects keys add")
+@dry_run_option
+@click.pass_context
+def add(ctx: click.Context, *, dry_run: bool) -> None:
+    """Make a new data key: what is stored from now on is encrypted with it.
+
+    Processes that run take it up when they start again.
+    """
+    ring = _encrypted(_settings(ctx)).keys
+    if dry_run:
+        click.echo(f"Would add a data key to {len(ring.listed()):,} under {ring.master_id}.")
+        return
+    click.echo(f"Added data key {ring.add().id.hex()}.")
+
+
+@keys.command("rotate", example="treadle objects keys rotate --to ~/next.key")
+@click.option(
+    "--to",
+    "path",
+    required=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The file of the new master key: treadle objects keys new.",
+)
+@dry_run_option
+@click.pass_context
+def rotate(ctx: click.Context, *, path: Path, dry_run: bool) -> None:
+    """Wrap the data keys with another master key; no object is written anew.
+
+    Processes that run go on; those that start need the new key set. The old one opens nothing more.
+    """
+    from treadle.storage.encryption.keyring import master_key
+
+    ring, master = _encrypted(_settings(ctx)).keys, master_key(str(path))
+    count, before = len(ring.listed()), ring.master_id
+    if dry_run:
+        click.echo(f"Would wrap {count:,} data keys with {master.id} in place of {before}.")
+        return
+    ring.rotate(master)
+    click.echo(f"Wrapped {count:,} data keys with {master.id} in place of {before}.")
+    click.echo(f"From now on: export TREADLE_OBJECTS_KEY={path.absolute()}")
+
+
+def _settings(ctx: click.Context) -> Settings:
+    from treadle.kernel.settings import load_settings
+
+    return load_settings(ctx.find_root().obj)
+
+
+def _encrypted(settings: Settings) -> EncryptedObjectStore:
+    from treadle.storage.stores import open_encrypted
+
+    if not settings.objects_key:
+        raise InvalidInput(
+            "No master key is set, so nothing is encrypted.",
+            hint="Make one: treadle objects keys new FILE; then set TREADLE_OBJECTS_KEY=FILE.",
+        )
+    return open_encrypted(settings.where_objects(), key=settings.objects_key)
+
+
+def _count(settings: Settings) -> Stored:
+    from treadle.storage.stores import open_objects
+
+    url = settings.where_objects()
+    store: Any = _encrypted(settings) if settings.objects_key else open_objects(url)
+    plain = store.plain if settings.objects_key else store
+    sizes = [info.size_bytes for info in store.iterate()]
+    bare = [info.size_bytes for info in plain.iterate()]
+    return Stored(
+        url=url,
+        objects=len(sizes),
+        size_bytes=sum(sizes),
+        plain_objects=len(bare),
+        plain_bytes=sum(bare),
+        master=store.keys.master_id if settings.objects_key else "",
+    )
