@@ -107,9 +107,9 @@ def test_a_folder_is_opened_by_its_url(tmp_path: Path) -> None:
     assert read_bytes(FolderObjectStore(folder), kept.digest) == b"here"
 
 
-@pytest.mark.parametrize("url", ["", "ftp://host/path", "gs://bucket", "/just/a/path"])
+@pytest.mark.parametrize("url", ["", "ftp://host/path", "gcs://bucket", "/just/a/path"])
 def test_an_unknown_url_is_refused_with_the_known_ones(url: str) -> None:
-    with pytest.raises(InvalidInput, match=r"file:///FOLDER or s3://BUCKET"):
+    with pytest.raises(InvalidInput, match=r"file:///FOLDER, s3://BUCKET"):
         open_objects(url)
 
 

@@ -1,4 +1,4 @@
-"""The object store in S3, through obstore."""
+"""The object store in S3, GCS and Azure Blob, through obstore."""
 
 from __future__ import annotations
 
@@ -8,20 +8,18 @@ import threading
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, BinaryIO, cast
-from urllib.parse import urlsplit
 
 from blake3 import blake3
 
 from treadle.kernel.digests import CHUNK_BYTES
 from treadle.kernel.errors import InvalidInput, MissingExtra, NotFound, Unavailable
 from treadle.kernel.ids import new_id
+from treadle.storage.buckets import explained, open_bucket
 from treadle.storage.objects import KEYS, check_digest, is_digest, lacks_key, stream_of, verified
 from treadle.storage.ports import ObjectInfo, Piece, Span
 
 try:
     import obstore
-    from obstore.exceptions import BaseError
-    from obstore.store import S3Store
 except ModuleNotFoundError as missing:
     raise MissingExtra("obstore", extra="cloud") from missing
 
@@ -38,19 +36,14 @@ SENDERS = 2
 
 
 class CloudObjectStore:
-    """Objects in a bucket, named by their digest under a prefix.
-
-    Credentials, region and endpoint come from the usual variables (`AWS_ACCESS_KEY_ID`,
-    `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, `AWS_ENDPOINT_URL`).
-    """
+    """Objects in a bucket, named by their digest under a prefix."""
 
     def __init__(self, url: str, *, has_key: bool = False) -> None:
-        parts = urlsplit(url)
         self._where = url
         # With a key nobody needs to look: what is encrypted lies elsewhere.
         self._is_open = True if has_key else None
         self._senders = threading.BoundedSemaphore(SENDERS)
-        self._store = S3Store(parts.netloc, prefix=parts.path.strip("/") or None)
+        self._store = open_bucket(url)
 
     def put(self, stream: BinaryIO, *, name: Callable[[], str] | None = None) -> ObjectInfo:
         """Store all bytes of a stream and return their digest and size.
@@ -208,17 +201,8 @@ class CloudObjectStore:
         check_digest(digest)
         return f"{digest[:2]}/{digest}"
 
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except FileNotFoundError:
-            raise
-        except (BaseError, OSError) as error:
-            raise Unavailable(
-                f"Cannot use {self._where}: {str(error).partition(chr(10))[0]}",
-                hint="Check AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and that the bucket exists.",
-            ) from error
+    def _explained(self) -> contextlib.AbstractContextManager[None]:
+        return explained(self._where)
 
 
 class CloudDrafts:

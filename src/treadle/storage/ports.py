@@ -108,6 +108,47 @@ class ObjectStore(Protocol):
         ...
 
 
+class BlobInfo(msgspec.Struct, frozen=True):
+    """What a store knows of a blob without reading it."""
+
+    key: str
+    size_bytes: int
+
+
+class Blobs(Protocol):
+    """Bytes under keys that their writer chose (`packs/4a/4a3d…`), shared by many homes.
+
+    **Atomicity**: a blob is whole or absent, also after `kill -9`. **One winner**: of all who
+    `create` the same key, in any process on any machine, one is told so; no lock is taken. Where a
+    server does not keep that, `storage.blobs.probing` finds out. Any thread may call any verb. A
+    store that can only be read raises Unavailable when it is written to or listed.
+    """
+
+    def put(self, key: str, stream: BinaryIO) -> None:
+        """Store all bytes of a stream under a key, in place of what may be there."""
+        ...
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Store bytes unless the key is taken; say whether it was free."""
+        ...
+
+    def open(self, key: str, *, span: Span | None = None) -> BinaryIO:
+        """Open a blob to read, or only these bytes of it. Raises NotFound when it is not there."""
+        ...
+
+    def stat(self, key: str) -> BlobInfo | None:
+        """Return what is known of a blob, or None when it is not there."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove a blob; does nothing when it is not there."""
+        ...
+
+    def list(self, folder: str) -> Iterator[BlobInfo]:
+        """Yield every blob below a folder (`packs`), in no promised order."""
+        ...
+
+
 class Piece(msgspec.Struct, frozen=True, kw_only=True):
     """A part of a draft that is written; `start` is its place in the whole, None apart from it."""
 

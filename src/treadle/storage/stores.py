@@ -1,4 +1,4 @@
-"""The way to any object store by its URL."""
+"""The way to any store of objects or blobs by its URL."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from treadle.kernel.errors import InvalidInput
+from treadle.storage.blobs.folder import FolderBlobs
 from treadle.storage.drafts import FolderDrafts
 from treadle.storage.objects import ENCRYPTED, KEYS, FolderObjectStore, lacks_key
 
 if TYPE_CHECKING:
     from treadle.storage.encryption.objects import EncryptedObjectStore
-    from treadle.storage.ports import Drafts, ObjectStore
+    from treadle.storage.ports import Blobs, Drafts, ObjectStore
+
+CLOUDS = ("s3", "gs", "az")
 
 
 def open_objects(url: str, *, key: str = "") -> ObjectStore:
-    """Open the object store of a URL: `file:///folder`, or `s3://bucket/prefix` with `[cloud]`.
+    """Open the object store of a URL: `file:///FOLDER`, or with `[cloud]` a bucket's.
 
-    With a `key` (64 hex digits, or a file that holds them) what is put is encrypted. Raises
+    Those are `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX`, `az://CONTAINER/PREFIX`. With a `key` (64 hex digits, or a file that holds them) what is put is encrypted. Raises
     Unavailable where it is and there is none.
     """
     if key:
@@ -44,6 +47,28 @@ def open_encrypted(url: str, *, key: str) -> EncryptedObjectStore:
     )
 
 
+def open_blobs(url: str) -> Blobs:
+    """Open the blobs of a URL: as for objects, or `https://HOST/PATH` to read alone."""
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        return FolderBlobs(Path(unquote(parts.path)))
+    if parts.scheme in {"http", "https"}:
+        # Who reads no web server does not pay for the import of one's client.
+        from treadle.storage.blobs.web import WebBlobs  # noqa: PLC0415 - see above
+
+        return WebBlobs(url)
+    if parts.scheme in CLOUDS:
+        # An optional extra, as above.
+        from treadle.storage.blobs.cloud import CloudBlobs  # noqa: PLC0415 - see above
+
+        return CloudBlobs(url)
+    raise InvalidInput(
+        f"Nothing can be kept at {url!r}.",
+        hint="Use a folder, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, "
+        "or https://HOST/PATH to read alone.",
+    )
+
+
 def drafts_of(objects: ObjectStore) -> Drafts:
     """Return where the objects of a store are put together of their pieces."""
     if isinstance(objects, FolderObjectStore):
@@ -66,11 +91,12 @@ def _open(url: str, *, has_key: bool) -> ObjectStore:
     parts = urlsplit(url)
     if parts.scheme == "file":
         return FolderObjectStore(Path(unquote(parts.path)))
-    if parts.scheme == "s3":
+    if parts.scheme in CLOUDS:
         # An optional extra: only who uses a cloud store pays for its import.
         from treadle.storage.objects_cloud import CloudObjectStore  # noqa: PLC0415 - see above
 
         return CloudObjectStore(url, has_key=has_key)
     raise InvalidInput(
-        f"No object store for {url!r}.", hint="Use file:///FOLDER or s3://BUCKET/PREFIX."
+        f"No object store for {url!r}.",
+        hint="Use file:///FOLDER, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX.",
     )
