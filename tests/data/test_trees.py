@@ -90,6 +90,15 @@ def test_files_go_wherever_the_home_is(everywhere: Data, folder: Path, tmp_path:
     assert picture(tmp_path / "out") == picture(folder)
 
 
+def test_neighbours_of_many_megabytes_are_read_whole(everywhere: Data, tmp_path: Path) -> None:
+    write(tmp_path / "in" / "large.bin", noise(9_000_000))
+    everywhere.commit("large", tmp_path / "in")
+
+    everywhere.checkout("large", tmp_path / "out")
+
+    assert (tmp_path / "out" / "large.bin").read_bytes() == noise(9_000_000)
+
+
 NAMES = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=8
 ).filter(lambda name: name not in {".", "..", ".treadle-checkout"} and len(name.encode()) < 200)

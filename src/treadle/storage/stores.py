@@ -21,8 +21,9 @@ CLOUDS = ("s3", "gs", "az")
 def open_objects(url: str, *, key: str = "") -> ObjectStore:
     """Open the object store of a URL: `file:///FOLDER`, or with `[cloud]` a bucket's.
 
-    Those are `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX`, `az://CONTAINER/PREFIX`. With a `key` (64 hex digits, or a file that holds them) what is put is encrypted. Raises
-    Unavailable where it is and there is none.
+    Those are `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX`, `az://CONTAINER/PREFIX`. With a `key` (64
+    hex digits, or a file that holds them) what is put is encrypted. Raises Unavailable where it is
+    and there is none.
     """
     if key:
         return open_encrypted(url, key=key)

@@ -9,7 +9,7 @@ from treadle.kernel.digests import CHUNK_BYTES
 from treadle.kernel.errors import MissingExtra, NotFound
 from treadle.storage.blobs.keys import check_key
 from treadle.storage.buckets import explained, open_bucket
-from treadle.storage.objects import stream_of
+from treadle.storage.objects import read_up_to, stream_of
 from treadle.storage.ports import BlobInfo, Span
 
 try:
@@ -36,7 +36,7 @@ class CloudBlobs:
     def put(self, key: str, stream: BinaryIO) -> None:
         """Store all bytes of a stream under a key, in place of what may be there."""
         check_key(key)
-        start = _read(stream, WHOLE_BYTES)
+        start = read_up_to(stream, WHOLE_BYTES)
         with self._explained():
             if len(start) < WHOLE_BYTES:
                 obstore.put(self._bucket, key, start, use_multipart=False)
@@ -46,7 +46,7 @@ class CloudBlobs:
             )
             while start:
                 writer.write(start)
-                start = _read(stream, CHUNK_BYTES)
+                start = read_up_to(stream, CHUNK_BYTES)
             writer.close()  # only now is there a blob: what breaks off before leaves none
 
     def create(self, key: str, data: bytes) -> bool:
@@ -103,12 +103,3 @@ class CloudBlobs:
 
     def _explained(self) -> contextlib.AbstractContextManager[None]:
         return explained(self._where)
-
-
-def _read(stream: BinaryIO, size: int) -> bytes:
-    """Read so much, or to the end: a stream may give little at a time."""
-    parts: list[bytes] = []
-    while size and (block := bytes(stream.read(size))):
-        parts.append(block)
-        size -= len(block)
-    return b"".join(parts)

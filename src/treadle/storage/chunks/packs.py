@@ -20,7 +20,7 @@ from treadle.storage.objects import read_up_to
 from treadle.storage.ports import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from treadle.storage.ports import ObjectInfo, ObjectStore
 
@@ -81,7 +81,7 @@ class PackDraft:
 
     def stream(self) -> BinaryIO:
         """Return the whole pack to read; it is not copied."""
-        index = b"".join(_ENTRY.pack(*entry) for entry in self.entries)
+        index = join_entries(self.entries)
         trailer = _TRAILER.pack(self._fill, len(self.entries), END)
         chunks = self._arena[: self._fill]
         return cast("BinaryIO", _Parts([chunks, memoryview(index + trailer)]))
@@ -114,7 +114,17 @@ def read_index(objects: ObjectStore, info: ObjectInfo) -> tuple[Entry, ...]:
             hint="Restore it from a copy: treadle data fsck --repair FOLDER.",
             digest=info.digest,
         )
-    return tuple(Entry(*e) for e in _ENTRY.iter_unpack(_part(objects, info, start, stop)))
+    return split_entries(_part(objects, info, start, stop))
+
+
+def join_entries(entries: Iterable[Entry]) -> bytes:
+    """Return entries as a pack lists them."""
+    return b"".join(_ENTRY.pack(*entry) for entry in entries)
+
+
+def split_entries(listed: bytes) -> tuple[Entry, ...]:
+    """Return the entries of a list."""
+    return tuple(Entry(*entry) for entry in _ENTRY.iter_unpack(listed))
 
 
 def pack_time(objects: ObjectStore, info: ObjectInfo) -> int | None:
