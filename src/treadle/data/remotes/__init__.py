@@ -1,0 +1,1 @@
+"""Places that homes share versions through."""

@@ -1,0 +1,84 @@
+"""What a remote is, what lies in it, and what a push or a pull has done.
+
+What lies in a remote is written once and never changed; later versions of Treadle may add fields,
+which earlier ones pass over.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+FORMAT = 1
+
+
+class Remote(msgspec.Struct, frozen=True, kw_only=True):
+    """A place outside the home, under a name of its own."""
+
+    name: str
+    url: str
+    created_at: int
+
+
+class Marker(msgspec.Struct, frozen=True, kw_only=True):
+    """Says that a place is a remote, and of which format."""
+
+    format: int = FORMAT
+
+
+class PackIndex(msgspec.Struct, frozen=True, array_like=True):
+    """What a pack of the remote holds; `entries` as they are listed at the pack's end."""
+
+    format: int
+    pack: str
+    size_bytes: int
+    entries: bytes
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """A version that a remote has: its digest, its number where it came from, its record."""
+
+    digest: str
+    number: int
+    record: str
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a remote has of a dataset: what is in it stays in every later one.
+
+    `versions` are ordered by number, `contracts` the records of contracts, oldest first, and
+    `indexes` those of all packs that the versions need.
+    """
+
+    dataset: str
+    versions: tuple[Held, ...] = ()
+    contracts: tuple[str, ...] = ()
+    indexes: tuple[str, ...] = ()
+    format: int = FORMAT
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """One step in the history of a dataset in a remote: from now on it has that state."""
+
+    id: str
+    state: str
+    actor: str
+    at: int
+    format: int = FORMAT
+
+
+class Moved(msgspec.Struct, frozen=True, kw_only=True):
+    """What a push or a pull of one dataset has moved, or would move."""
+
+    dataset: str
+    remote: str
+    versions: tuple[str, ...]
+    chunks: int = 0
+    packs: int = 0
+    objects: int = 0
+    size_bytes: int = 0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Say whether there was nothing to move."""
+        return not self.versions

@@ -1,0 +1,89 @@
+"""Chunks out of a remote: found by the indexes of its packs, each checked as it is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from treadle.data.remotes import keys
+from treadle.kernel.errors import Corrupt, NotFound
+from treadle.storage.chunks.packs import split_entries
+from treadle.storage.chunks.reading import ChunkReader
+from treadle.storage.chunks.store import ChunkPlace
+from treadle.storage.objects import read_up_to
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    from treadle.data.remotes.depot import Depot
+    from treadle.data.remotes.entities import PackIndex
+    from treadle.storage.ports import Span
+
+DIGEST_BYTES = 32
+ENTRY_BYTES = 44
+
+
+def read_chunks(
+    depot: Depot, digests: Collection[bytes], *, datasets: Iterable[str] = ()
+) -> Iterator[tuple[bytes, bytes]]:
+    """Yield those chunks that a remote has sound, each with its digest, in no promised order.
+
+    `datasets` are those whose chunks they are: a remote that cannot be listed knows no others.
+    """
+    reader = RemoteReader(depot, depot.index_names(datasets))
+    for digest, place in reader.locate(digests).items():
+        try:
+            yield from reader.each({digest: place})
+        except Corrupt:
+            continue
+
+
+class RemoteReader(ChunkReader):
+    """Reads chunks of a remote, as those of the home are read. May be shared by threads."""
+
+    def __init__(self, depot: Depot, indexes: Iterable[str]) -> None:
+        # The base knows where chunks are from the database, this from the remote's indexes.
+        self._depot = depot
+        self._indexes = dict(depot.indexes(indexes))
+
+    def locate(self, digests: Collection[bytes]) -> dict[bytes, ChunkPlace]:
+        """Return where chunks are; those that the remote does not have are left out."""
+        wanted = set(digests)
+        found: dict[bytes, ChunkPlace] = {}
+        for index in self._indexes.values():
+            if not wanted:
+                break
+            if wanted.isdisjoint(held_by(index)):
+                continue
+            for entry in split_entries(index.entries):
+                if entry.digest in wanted:
+                    wanted.discard(entry.digest)
+                    found[entry.digest] = ChunkPlace(index.pack, *entry[1:])
+        return found
+
+    def find(self, digests: Sequence[bytes]) -> dict[bytes, ChunkPlace]:
+        """Return where chunks are. Raises Corrupt when one is nowhere."""
+        found = self.locate(digests)
+        for digest in digests:
+            if digest not in found:
+                raise self._gone(digest, "in no pack of")
+        return found
+
+    def _part(self, pack: str, span: Span, *, digest: bytes) -> memoryview:
+        try:
+            with self._depot.blobs.open(keys.pack_key(pack), span=span) as stream:
+                return memoryview(read_up_to(stream, span.stop - span.start))
+        except NotFound as error:
+            raise self._gone(digest, f"gone with its pack {pack[:12]}… from") from error
+
+    def _gone(self, digest: bytes, what: str) -> Corrupt:
+        return Corrupt(
+            f"Chunk {digest.hex()[:12]}… is {what} the remote {self._depot.url}.",
+            hint="Push again from a home that has it.",
+            chunk=digest.hex(),
+        )
+
+
+def held_by(index: PackIndex) -> set[bytes]:
+    """Return the digests of the chunks that a pack holds."""
+    entries = index.entries
+    return {entries[i : i + DIGEST_BYTES] for i in range(0, len(entries), ENTRY_BYTES)}
