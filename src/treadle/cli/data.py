@@ -10,6 +10,7 @@ import click
 from treadle.cli.data_files import FILE_COMMANDS
 from treadle.cli.data_history import HISTORY_COMMANDS
 from treadle.cli.data_profile import profile
+from treadle.cli.data_remotes import REMOTE_COMMANDS
 from treadle.cli.group import Listing
 from treadle.cli.home import client_of
 from treadle.cli.output import (
@@ -264,8 +265,8 @@ def splits(ctx: click.Context, *, train: str, test: str, as_json: bool) -> None:
 
 command.add_command(profile)
 command.add_command(quarantines)
-for each in (*FILE_COMMANDS, *HISTORY_COMMANDS):
-    command.add_command(each)
+for more in (*FILE_COMMANDS, *HISTORY_COMMANDS, *REMOTE_COMMANDS):
+    command.add_command(more)
 
 
 def _stored(version: DatasetVersion) -> str:

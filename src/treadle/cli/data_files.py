@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from treadle.cli.output import (
     size,
     yes_option,
 )
+from treadle.cli.progress import progress_of
 
 if TYPE_CHECKING:
     from treadle.data.entities import DatasetVersion
@@ -78,7 +78,7 @@ def commit(
     if is_table:
         version = data.commit(name, paths[0], message=message, branch=branch, expect=expect)
     else:
-        with _progress(paths) as told_bytes:
+        with progress_of(f"Reading {paths[0].name}") as told_bytes:
             version = data.commit_files(
                 name, paths, message=message, progress=told_bytes, branch=branch, expect=expect
             )
@@ -208,7 +208,7 @@ def fsck(ctx: click.Context, *, repair: str, rebuild: bool, dry_run: bool, as_js
             _answer(again, told, as_json=as_json)
             return
         click.echo(told, err=as_json)
-    with _bar("Checking") as progress:
+    with progress_of("Checking") as progress:
         found = data.fsck(repair=repair, progress=progress)
     lines = [
         f"{'repaired' if d.repaired else d.what}  {d.object[:12]}…  {_sufferers(d)}"
@@ -271,7 +271,7 @@ def gc(
     if not found.is_empty and not dry_run:
         if not yes:
             click.confirm(f"Remove {swept(found)} for good?", abort=True)
-        with _bar("Freeing") as progress:
+        with progress_of("Freeing") as progress:
             found = data.gc(progress=lambda _, done: progress(done), **asked)
     verb = "Would remove" if dry_run else "Removed"
     told = "Everything is needed, or too young."
@@ -298,38 +298,6 @@ def _files_among(path: Path) -> bool:
     from treadle.data.sources import files_among
 
     return bool(files_among(path))
-
-
-def _progress(paths: tuple[Path, ...]) -> Any:
-    return _bar(f"Reading {paths[0].name}")
-
-
-def _bar(label: str) -> Any:
-    import sys
-
-    return _Bar(label) if sys.stderr.isatty() else nullcontext(_silent)
-
-
-def _silent(_done: int) -> None:
-    pass
-
-
-class _Bar:
-    """Bytes done, on a terminal."""
-
-    def __init__(self, label: str) -> None:
-        self._label = label
-
-    def __enter__(self) -> Any:
-        self._done = 0
-        return self._tell
-
-    def _tell(self, done: int) -> None:
-        self._done += done
-        click.echo(f"\r{self._label}: {size(self._done)}", err=True, nl=False)
-
-    def __exit__(self, *_: object) -> None:
-        click.echo("\r\033[K", err=True, nl=False)
 
 
 def _sentence(version: DatasetVersion) -> str:

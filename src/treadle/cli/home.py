@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import click
 
     from treadle.client import Client
+    from treadle.data.remotes.service import Remotes
 
 HOME = ".treadle"
 POLICY_FILE = "policy.toml"
@@ -23,6 +24,28 @@ def client_of(ctx: click.Context) -> Client:
     client = connect(ctx.find_root().obj)
     ctx.call_on_close(client.close)
     return client
+
+
+def remotes_of(ctx: click.Context) -> Remotes:
+    """Return what shares the home's versions, closed when the command ends.
+
+    Without the other services: they take longer to import than a push of nothing new.
+    """
+    from treadle.data.remotes.service import Remotes
+    from treadle.kernel.clock import PlayedClock, SystemClock
+    from treadle.kernel.settings import load_settings
+    from treadle.storage.metadata import open_metadata
+    from treadle.storage.stores import open_objects
+
+    home = ctx.find_root().obj
+    if str(home).startswith(("http://", "https://")):
+        return client_of(ctx).data  # which says that it cannot
+    settings = load_settings(home)
+    replays = settings.clock == "played"
+    clock = PlayedClock(settings.home / "clock") if replays else SystemClock()
+    store = open_metadata(settings.where_metadata(), clock=clock)
+    ctx.call_on_close(store.close)
+    return Remotes(store=store, objects=open_objects(settings.where_objects()), home=settings.home)
 
 
 def home_around(start: Path) -> str | None:

@@ -254,3 +254,79 @@ class QuarantineRejected(Fact, frozen=True, kw_only=True):
 
     def subject(self) -> str:
         return f"dataset/{self.dataset}"
+
+
+class RemoteAdded(Fact, frozen=True, kw_only=True):
+    """A place to share versions through has a name."""
+
+    kind: ClassVar[str] = "remote.added"
+
+    name: str
+    url: str
+
+    def subject(self) -> str:
+        return f"remote/{self.name}"
+
+
+class RemoteRemoved(Fact, frozen=True, kw_only=True):
+    """A remote's name was forgotten; what lies there stays."""
+
+    kind: ClassVar[str] = "remote.removed"
+
+    name: str
+    url: str
+
+    def subject(self) -> str:
+        return f"remote/{self.name}"
+
+
+class RemoteProbed(Fact, frozen=True, kw_only=True):
+    """A place was asked whether it keeps who was first; if not, the home's database does."""
+
+    kind: ClassVar[str] = "remote.probed"
+
+    url: str
+    is_honest: bool
+
+    def subject(self) -> str:
+        return f"remote/{self.url}"
+
+
+class DatasetPushed(Fact, frozen=True, kw_only=True):
+    """A remote has versions of a dataset that it did not have."""
+
+    kind: ClassVar[str] = "dataset.pushed"
+
+    dataset: str
+    remote: str
+    versions: tuple[str, ...]
+    size_bytes: int
+
+    def subject(self) -> str:
+        return f"dataset/{self.dataset}"
+
+
+class DatasetPulled(Fact, frozen=True, kw_only=True):
+    """A version came from a remote; it was committed elsewhere, by `committed_by`."""
+
+    kind: ClassVar[str] = "dataset.pulled"
+
+    id: str
+    dataset: str
+    number: int
+    digest: str
+    files: tuple[FileEntry, ...]
+    table: str
+    columns: tuple[Column, ...]
+    rows: int
+    size_bytes: int
+    message: str
+    code_commit: str | None
+    tree: str
+    file_count: int
+    remote: str
+    committed_by: str
+    committed_at: int
+
+    def subject(self) -> str:
+        return f"dataset/{self.dataset}"

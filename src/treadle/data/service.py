@@ -34,6 +34,7 @@ from treadle.data.inference import infer_body
 from treadle.data.parquet import encode_table
 from treadle.data.profiling.kept import Profiles, Reference
 from treadle.data.refs import find_version, parse_ref
+from treadle.data.remotes.service import Remotes
 from treadle.data.row_quarantines import RowQuarantines
 from treadle.data.sources import Loaded, Source, files_among, load_source
 from treadle.data.tables.parts import TableParts
@@ -57,11 +58,12 @@ if TYPE_CHECKING:
 TABLE_FILE = "table.parquet"
 
 
-class Data(History, RowQuarantines, ContractHistory):
+class Data(History, Remotes, RowQuarantines, ContractHistory):
     """Commits datasets, knows their versions, and judges them by contract.
 
     `code_commit` says at which commit the caller's code stands; a version remembers it. Versions
-    that are files have verbs of their own (`Trees`), and so have branches and tags (`History`).
+    that are files have verbs of their own (`Trees`), and so have branches and tags (`History`) and
+    sharing (`Remotes`).
     """
 
     # --- versions ---

@@ -99,10 +99,12 @@ class Depot:
         number = turn.number + 1
         head = Head(id=new_id(), state=self.put_record(state), actor=current_actor(), at=at)
         key, data = keys.ref_key(state.dataset, number), msgspec.json.encode(head)
-        if is_locked and self.blobs.stat(key) is not None:
-            return False
+        if is_locked:
+            if self.blobs.stat(key) is not None:
+                return False
+            self.blobs.put(key, io.BytesIO(data))
         # An answer that was lost is asked for again, and then it is we who were there first.
-        if not self.blobs.create(key, data) and self._head(state.dataset, number).id != head.id:
+        elif not self.blobs.create(key, data) and self._head(state.dataset, number).id != head.id:
             return False
         self._cache.set_last(self.url, state.dataset, number)
         return True
@@ -187,6 +189,11 @@ class Depot:
             if kind is PackIndex:
                 return msgspec.msgpack.decode(data, type=kind)
             return msgspec.json.decode(data, type=kind)
+        except msgspec.ValidationError as error:
+            raise InvalidInput(
+                f"{name} in the remote {self.url} cannot be understood: {error}.",
+                hint="Most likely a newer version of Treadle wrote it: use that.",
+            ) from error
         except msgspec.DecodeError as error:
             raise self._corrupt(name) from error
 

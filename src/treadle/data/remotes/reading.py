@@ -43,13 +43,24 @@ class RemoteReader(ChunkReader):
     def __init__(self, depot: Depot, indexes: Iterable[str]) -> None:
         # The base knows where chunks are from the database, this from the remote's indexes.
         self._depot = depot
-        self._indexes = dict(depot.indexes(indexes))
+        self.indexes = dict(depot.indexes(indexes))
+        self._lists: dict[bytes, bytes] = {}
+
+    def join(self, digests: Sequence[bytes]) -> bytes:
+        """Return the bytes of chunks in their order; for lists of files, most of which repeat."""
+        new = [digest for digest in digests if digest not in self._lists]
+        self._lists |= dict(self.each(self.find(new)))
+        return b"".join(self._lists[digest] for digest in digests)
+
+    def needed(self, packs: Collection[str]) -> set[str]:
+        """Return the digests of the indexes of packs."""
+        return {digest for digest, index in self.indexes.items() if index.pack in packs}
 
     def locate(self, digests: Collection[bytes]) -> dict[bytes, ChunkPlace]:
         """Return where chunks are; those that the remote does not have are left out."""
         wanted = set(digests)
         found: dict[bytes, ChunkPlace] = {}
-        for index in self._indexes.values():
+        for index in self.indexes.values():
             if not wanted:
                 break
             if wanted.isdisjoint(held_by(index)):

@@ -128,6 +128,11 @@ def all_packs(tx: Transaction) -> tuple[Pack, ...]:
     return tuple(Pack._make(row) for row in tx.execute(query))
 
 
+def is_known_pack(tx: Transaction, digest: str) -> bool:
+    """Say whether a pack is known."""
+    return tx.execute(select(packs.c.number).where(packs.c.digest == digest)).first() is not None
+
+
 def chunks_of(tx: Transaction, pack: Pack) -> list[bytes]:
     """Return the chunks that are read from a pack."""
     query = select(chunks.c.digest).where(chunks.c.pack == pack.number)

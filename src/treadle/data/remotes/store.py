@@ -1,0 +1,88 @@
+"""The SQL of remotes: their names, and what was found out about the places."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+from sqlalchemy import Boolean, Column, Table, Text, delete, insert, select
+
+from treadle.data.contracts import Contract
+from treadle.data.remotes.entities import Remote
+from treadle.data.store import contracts, dataset_versions
+from treadle.storage.schema import Instant, metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sqlalchemy import Row
+
+    from treadle.storage.transaction import Transaction
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+remotes = Table(
+    "remotes",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+probes = Table(
+    "remote_probes",
+    metadata,
+    Column("url", Text, primary_key=True),
+    Column("is_honest", Boolean, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+
+
+def all_remotes(tx: Transaction) -> tuple[Remote, ...]:
+    """Return every remote by name."""
+    query = select(remotes).order_by(remotes.c.name)
+    return tuple(_as(Remote, row) for row in tx.execute(query))
+
+
+def insert_remote(tx: Transaction, remote: Remote) -> None:
+    """Store a remote."""
+    tx.execute(insert(remotes), msgspec.to_builtins(remote))
+
+
+def delete_remote(tx: Transaction, name: str) -> None:
+    """Forget a remote."""
+    tx.execute(delete(remotes).where(remotes.c.name == name))
+
+
+def honesty(tx: Transaction, url: str) -> bool | None:
+    """Return what a probe of a place has shown, None when there was none."""
+    return tx.execute(select(probes.c.is_honest).where(probes.c.url == url)).scalar_one_or_none()
+
+
+def save_honesty(tx: Transaction, url: str, *, is_honest: bool) -> None:
+    """Remember what a probe has shown."""
+    tx.execute(delete(probes).where(probes.c.url == url))
+    tx.execute(insert(probes), {"url": url, "is_honest": is_honest, "at": tx.at})
+
+
+def numbers_of(tx: Transaction, dataset: str) -> dict[int, str]:
+    """Return the digest of every version of a dataset by its number."""
+    query = select(dataset_versions.c.number, dataset_versions.c.digest)
+    rows = tx.execute(query.where(dataset_versions.c.dataset == dataset))
+    return {row.number: row.digest for row in rows}
+
+
+def taken_ids(tx: Transaction, ids: Collection[str]) -> set[str]:
+    """Return those of the ids that some version has."""
+    query = select(dataset_versions.c.id).where(dataset_versions.c.id.in_(ids))
+    return set(tx.execute(query).scalars())
+
+
+def contracts_of(tx: Transaction, dataset: str) -> tuple[Contract, ...]:
+    """Return every contract of a dataset, oldest first."""
+    query = select(contracts).where(contracts.c.dataset == dataset).order_by(contracts.c.number)
+    return tuple(_as(Contract, row) for row in tx.execute(query))
+
+
+def _as(kind: type[S], row: Row[Any]) -> S:
+    return msgspec.convert({name: getattr(row, name) for name in kind.__struct_fields__}, kind)
