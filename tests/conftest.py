@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import hypothesis
 import pytest
 
+from tests.buckets import azure_server, azure_url, swift_server, swift_url
 from tests.servers import (
     browser,
     page,
@@ -22,7 +23,18 @@ from tests.servers import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["browser", "page", "postgres_server", "postgres_url", "s3_server", "s3_url"]
+__all__ = [
+    "azure_server",
+    "azure_url",
+    "browser",
+    "page",
+    "postgres_server",
+    "postgres_url",
+    "s3_server",
+    "s3_url",
+    "swift_server",
+    "swift_url",
+]
 
 # A busy machine is not a slow program: pytest's timeout bounds a test, no clock each example.
 # CI tries the same examples every time, so that it judges the change; at home they are new ones.

@@ -98,9 +98,9 @@ def test_a_version_comes_back_in_another_home_as_it_was(
     assert there.data.fsck().damage == ()
 
 
-@pytest.mark.parametrize("server", ["s3_url", "azure_url", "swift_url"])
+@pytest.mark.parametrize(("server", "notes"), [("s3_url", 0), ("azure_url", 0), ("swift_url", 1)])
 def test_versions_go_through_the_buckets_of_servers(
-    request: pytest.FixtureRequest, here: Home, there: Home, folder: Path, server: str
+    request: pytest.FixtureRequest, here: Home, there: Home, folder: Path, server: str, notes: int
 ) -> None:
     url = request.getfixturevalue(server)
     here.data.commit("images", folder)
@@ -109,7 +109,7 @@ def test_versions_go_through_the_buckets_of_servers(
     again = here.data.push("images", to=url)
     there.data.pull("images", source=url)
 
-    assert (sent.versions, sent.notes, again.versions) == (("images@1",), (), ())
+    assert (sent.versions, len(sent.notes), again.versions) == (("images@1",), notes, ())
     assert there.data.verify("images").ref == "images@1"
 
 

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import obstore
 import pytest
-from obstore.store import S3Store
 
+from treadle.storage.buckets import open_bucket
 from treadle.storage.objects import FolderObjectStore
 from treadle.storage.stores import drafts_of, open_objects
 from treadle.testing.stores import DraftsContract, ObjectStoreContract
@@ -32,19 +32,67 @@ class TestFolder(ObjectStoreContract):
         return overwrite
 
 
-class TestS3(ObjectStoreContract):
+class InBucket(ObjectStoreContract):
     @pytest.fixture
-    def objects(self, s3_url: str) -> ObjectStore:
-        return open_objects(s3_url)
+    def objects(self, url: str) -> ObjectStore:
+        return open_objects(url)
 
     @pytest.fixture
-    def damage(self, s3_url: str) -> Callable[[str, bytes], None]:
-        bucket, prefix = s3_url.removeprefix("s3://").split("/")
-
+    def damage(self, url: str) -> Callable[[str, bytes], None]:
         def overwrite(digest: str, data: bytes) -> None:
-            obstore.put(S3Store(bucket, prefix=prefix), f"{digest[:2]}/{digest}", data)
+            obstore.put(open_bucket(url), f"{digest[:2]}/{digest}", data)
 
         return overwrite
+
+
+class TestS3(InBucket):
+    @pytest.fixture
+    def url(self, s3_url: str) -> str:
+        return s3_url
+
+
+class TestSwift(InBucket):
+    @pytest.fixture
+    def url(self, swift_url: str) -> str:
+        return swift_url
+
+
+class TestAzure(InBucket):
+    @pytest.fixture
+    def url(self, azure_url: str) -> str:
+        return azure_url
+
+
+class TestFolderDrafts(DraftsContract):
+    @pytest.fixture
+    def objects(self, tmp_path: Path) -> FolderObjectStore:
+        return FolderObjectStore(tmp_path)
+
+    @pytest.fixture
+    def drafts(self, objects: FolderObjectStore) -> Drafts:
+        return drafts_of(objects)
+
+
+class DraftsInBucket(DraftsContract):
+    @pytest.fixture
+    def objects(self, url: str) -> ObjectStore:
+        return open_objects(url)
+
+    @pytest.fixture
+    def drafts(self, objects: ObjectStore) -> Drafts:
+        return drafts_of(objects)
+
+
+class TestS3Drafts(DraftsInBucket):
+    @pytest.fixture
+    def url(self, s3_url: str) -> str:
+        return s3_url
+
+
+class TestAzureDrafts(DraftsInBucket):
+    @pytest.fixture
+    def url(self, azure_url: str) -> str:
+        return azure_url
 
 
 KEY = "c0ffee00" * 8
@@ -95,26 +143,6 @@ class TestEncryptedS3Drafts(DraftsContract):
     @pytest.fixture
     def objects(self, s3_url: str) -> ObjectStore:
         return open_objects(s3_url, key=KEY)
-
-    @pytest.fixture
-    def drafts(self, objects: ObjectStore) -> Drafts:
-        return drafts_of(objects)
-
-
-class TestFolderDrafts(DraftsContract):
-    @pytest.fixture
-    def objects(self, tmp_path: Path) -> FolderObjectStore:
-        return FolderObjectStore(tmp_path)
-
-    @pytest.fixture
-    def drafts(self, objects: FolderObjectStore) -> Drafts:
-        return drafts_of(objects)
-
-
-class TestS3Drafts(DraftsContract):
-    @pytest.fixture
-    def objects(self, s3_url: str) -> ObjectStore:
-        return open_objects(s3_url)
 
     @pytest.fixture
     def drafts(self, objects: ObjectStore) -> Drafts:

@@ -103,8 +103,10 @@ class Depot:
             if self.blobs.stat(key) is not None:
                 return False
             self.blobs.put(key, io.BytesIO(data))
-        # An answer that was lost is asked for again, and then it is we who were there first.
-        elif not self.blobs.create(key, data) and self._head(state.dataset, number).id != head.id:
+        else:
+            self.blobs.create(key, data)
+        # What is there says who was first: an answer may be lost and asked for again.
+        if self._head(state.dataset, number).id != head.id:
             return False
         self._cache.set_last(self.url, state.dataset, number)
         return True

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 ORIGIN = "origin"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 BLIND = (
-    "{url} takes conditional puts blindly or not at all: this home's database keeps the order of "
-    "pushes instead. Do not push to it from another home at the same time."
+    "{url} does not keep which of several writers came first, so this home's database orders its "
+    "pushes: do not push there from another home at the same time"
 )
 
 
