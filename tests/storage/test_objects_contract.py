@@ -120,10 +120,8 @@ class TestEncryptedS3(ObjectStoreContract):
 
     @pytest.fixture
     def damage(self, s3_url: str) -> Callable[[str, bytes], None]:
-        bucket, prefix = s3_url.removeprefix("s3://").split("/")
-
         def overwrite(digest: str, data: bytes) -> None:
-            inner = S3Store(bucket, prefix=f"{prefix}/encrypted")
+            inner = open_bucket(f"{s3_url}/encrypted")
             obstore.put(inner, f"{digest[:2]}/{digest}", data)
 
         return overwrite
