@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import http.server
+import io
 import random
 import shutil
+import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,14 +17,16 @@ from treadle.data.contracts import ContractBody, TableRule
 from treadle.data.remotes.depot import open_depot
 from treadle.data.remotes.reading import read_chunks
 from treadle.data.service import Data
-from treadle.kernel.errors import Conflict, Corrupt, InvalidInput, NotFound
+from treadle.kernel.errors import Conflict, Corrupt, InvalidInput, NotFound, Unavailable
+from treadle.storage import events
+from treadle.storage.blobs.folder import FolderBlobs
 from treadle.storage.metadata import open_metadata
 from treadle.storage.objects import FolderObjectStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from treadle.storage.metadata import SqlMetadataStore
+from treadle.storage.metadata import SqlMetadataStore
 
 
 class Home(NamedTuple):
@@ -458,3 +464,74 @@ def test_many_pushes_are_found_again(here: Home, there: Home, folder: Path, far:
 
     assert len(got.versions) == 7
     assert open_depot(far).turn("images").number == 7
+
+
+class Blind(FolderBlobs):
+    """Takes every conditional put, as some servers do."""
+
+    probed = 0
+
+    def create(self, key: str, data: bytes) -> bool:
+        Blind.probed += key.startswith("probes/")
+        self.put(key, io.BytesIO(data))
+        return True
+
+
+def test_where_nobody_keeps_who_was_first_the_database_does(
+    here: Home, there: Home, folder: Path, far: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "treadle.data.remotes.depot.open_blobs", lambda url: Blind(Path(url[len("file://") :]))
+    )
+    monkeypatch.setattr(Blind, "probed", 0)
+    here.data.commit("images", folder)
+
+    sent = here.data.push("images", to=far)
+    write(folder / "more", b"more")
+    here.data.commit("images", folder)
+    again = here.data.push("images", to=far)
+    there.data.pull("images", source=far)
+
+    assert Blind.probed == 2
+    assert "this home's database orders its pushes" in sent.notes[0]
+    assert again.notes == sent.notes
+    assert there.data.version("images").number == 2
+    with here.store.read() as tx:
+        kinds = [event.kind for event in events.read(tx.connection)]
+    assert kinds.count("remote.probed") == 1
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def web(far: str) -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=far))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_any_web_server_can_hand_out_a_remote(
+    here: Home, there: Home, folder: Path, far: str, web: str
+) -> None:
+    here.data.commit("images", folder)
+    here.data.push("images", to=far)
+    write(folder / "more", b"more")
+    here.data.commit("images", folder)
+    here.data.push("images", to=far)
+
+    got = there.data.pull("images", source=web)
+
+    assert got.versions == ("images@1", "images@2")
+    assert there.data.verify("images").file_count == 4
+    there.data.commit("images", folder / "cats")
+    with pytest.raises(Unavailable, match="can only be read"):
+        there.data.push("images", to=web)
+    with pytest.raises(Unavailable, match="cannot be listed"):
+        there.data.remote_datasets(web)

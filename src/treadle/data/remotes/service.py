@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from treadle.data.remotes.entities import Held, State
 
 ORIGIN = "origin"
+# Of so many who push at once and force, all land: at each try one does.
+PUSHES = 16
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 BLIND = (
     "{url} does not keep which of several writers came first, so this home's database orders its "
@@ -115,7 +117,7 @@ class Remotes(Trees):
         depot = self._depot(to)
         local, versions = self._local(ref)
         is_first = not depot.is_remote()
-        for _ in range(ATTEMPTS):
+        for _ in range(PUSHES):
             turn = depot.turn(local.dataset)
             new = unpushed(turn, local, versions, url=depot.url, force=force)
             contracts = new_contracts(turn, local)

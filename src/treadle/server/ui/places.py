@@ -131,7 +131,7 @@ def event_place(event: Event) -> str:
 
 
 def _exact_place(kind: str, facts: Mapping[str, Any]) -> str:
-    if kind == "dataset.committed":
+    if kind in {"dataset.committed", "dataset.pulled"}:
         return dataset_version_place(f"{facts['dataset']}@{facts['number']}")
     if kind == "model.version_registered":
         return version_place(f"{facts['name']}@{facts['number']}")

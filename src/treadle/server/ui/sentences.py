@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Facts = dict[str, Any]
 LONGEST = 240
+NAMED_AT_MOST = 5
 
 
 def sentence(event: Event) -> str:
@@ -160,6 +161,11 @@ def _assigned(f: Facts) -> str:
     return f"Experiments of evaluation dataset {f['name']}: {', '.join(said)}"
 
 
+def _some(refs: list[str]) -> str:
+    more = f" and {len(refs) - NAMED_AT_MOST:,} more" if len(refs) > NAMED_AT_MOST else ""
+    return ", ".join(refs[:NAMED_AT_MOST]) + more
+
+
 def _after(text: str) -> str:
     return f": {text}" if text else ""
 
@@ -170,6 +176,15 @@ def _listed(facts: Facts) -> str:
 
 _SENTENCES: dict[str, Callable[[Facts], str]] = {
     "dataset.committed": _committed,
+    "dataset.pushed": lambda f: f"{_some(f['versions']) or f['dataset']} pushed to {f['remote']}",
+    "dataset.pulled": lambda f: (
+        f"{f['dataset']}@{f['number']} pulled from {f['remote']}, committed by {f['committed_by']}"
+    ),
+    "remote.added": lambda f: f"Remote {f['name']} is {f['url']}",
+    "remote.removed": lambda f: f"Remote {f['name']} forgotten",
+    "remote.probed": lambda f: (
+        f"{f['url']} {'keeps' if f['is_honest'] else 'does not keep'} who writes first"
+    ),
     "contract.set": _contract,
     "dataset.validated": _validated,
     "dataset.quarantined": _quarantined,

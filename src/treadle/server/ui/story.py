@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # Kinds that move the story on; the others stand on the page of events.
 TOLD = (
     "dataset.committed",
+    "dataset.pulled",
     "contract.set",
     "dataset.validated",
     "dataset.quarantined",
