@@ -20,7 +20,7 @@ from pyarrow import csv
 from treadle.data.checks import check_table
 from treadle.data.inference import infer_body
 from treadle.data.profiling import profile_table
-from treadle.data.sources import load_source
+from treadle.data.tables.sources import read_file
 from treadle.demo.flights_data import installed_tables
 from treadle.errors import InvalidInput
 
@@ -50,7 +50,7 @@ class Fault(NamedTuple):
 def main() -> None:
     """Print the table; exit 1 when a goal is missed."""
     files = installed_tables()
-    tables = {name: load_source(files[name]).table for name in ROLES}
+    tables = {name: read_file(files[name]) for name in ROLES}
     contracts = {name: learned(name, table) for name, table in tables.items()}
     weeks = WEEKS if not os.environ.get("FAULTS_ONLY") else ()
     alarms = [a for week in weeks for a in false_alarms(week, tables, contracts)]
@@ -206,7 +206,7 @@ def cut_short(t: pa.Table, _: pa.Table) -> pa.Table:
         path = Path(folder) / "cut.csv"
         csv.write_csv(t, path)
         path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
-        return load_source(path).table
+        return read_file(path)
 
 
 def mojibake(t: pa.Table, _: pa.Table) -> pa.Table:

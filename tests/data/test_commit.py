@@ -15,6 +15,7 @@ from treadle.data.entities import Column
 from treadle.data.facts import DatasetCommitted
 from treadle.data.service import Data
 from treadle.kernel.actors import acting_as
+from treadle.kernel.clock import DAY_US, HOUR_US
 from treadle.kernel.digests import digest_bytes
 from treadle.kernel.errors import Corrupt, InvalidInput, NotFound
 from treadle.storage import events
@@ -54,14 +55,13 @@ def test_a_csv_becomes_the_first_version(everywhere: Data, csv: Path, clock: Fro
     assert everywhere.version("trips") == version
 
 
-def test_the_files_bytes_are_kept_by_their_digest(
-    data: Data, csv: Path, objects: FolderObjectStore
-) -> None:
+def test_the_files_bytes_are_kept_beside_the_rows(data: Data, csv: Path) -> None:
     version = data.commit("trips", csv)
 
     (file,) = version.files
     assert (file.path, file.digest) == ("trips.csv", digest_bytes(csv.read_bytes()))
-    assert objects.open(file.digest).read() == csv.read_bytes()
+    assert [e.path for e in data.files("trips")] == ["part-00000.parquet", "source/trips.csv"]
+    assert data.open("trips", "source/trips.csv").read() == csv.read_bytes()
     assert version.size_bytes == csv.stat().st_size
 
 
@@ -143,6 +143,44 @@ def test_a_version_is_asked_for_by_the_start_of_its_digest(data: Data) -> None:
     assert data.version(f"trips@{first.digest.upper()}") == first
 
 
+@pytest.mark.parametrize(
+    ("wanted", "number"),
+    [
+        ("2013-07-04T12:00", 1),
+        ("2013-07-04T14:00:00+02:00", 1),
+        ("2013-07-04T12:59:59", 1),
+        ("2013-07-04T13:00", 2),
+        ("2013-07-04", 2),
+        ("2013-07-05", 3),
+        ("2099-01-01", 3),
+    ],
+)
+def test_a_version_is_asked_for_by_time(
+    everywhere: Data, clock: FrozenClock, wanted: str, number: int
+) -> None:
+    everywhere.commit("trips", SMALL)
+    clock.advance(HOUR_US)
+    everywhere.commit("trips", SMALL.slice(1))
+    clock.advance(DAY_US)
+    everywhere.commit("trips", SMALL.slice(2))
+
+    assert everywhere.version(f"trips@{wanted}").number == number
+
+
+def test_a_time_before_the_first_version_says_when_that_was(data: Data) -> None:
+    data.commit("trips", SMALL)
+
+    with pytest.raises(NotFound, match=r"'trips@2013-07-03'.*begins at 2013-07-04T12:00:00Z"):
+        data.version("trips@2013-07-03")
+
+
+def test_a_time_that_is_none_is_said(data: Data) -> None:
+    data.commit("trips", SMALL)
+
+    with pytest.raises(InvalidInput, match="'2013-13-04' is not a time"):
+        data.version("trips@2013-13-04")
+
+
 def test_an_unknown_dataset_suggests_the_one_meant(data: Data) -> None:
     data.commit("trips", SMALL)
 
@@ -164,12 +202,27 @@ def test_a_name_that_cannot_be_asked_for_is_refused(data: Data, name: str) -> No
         data.commit(name, SMALL)
 
 
-def test_a_frame_is_kept_as_parquet_alone(data: Data) -> None:
+def test_a_frame_is_kept_as_rows_alone(data: Data) -> None:
     version = data.commit("trips", SMALL)
 
-    (file,) = version.files
-    assert (file.path, file.digest) == ("table.parquet", version.table)
+    assert version.files == ()
+    assert [entry.path for entry in data.files("trips")] == ["part-00000.parquet"]
     assert data.table("trips").equals(SMALL)
+
+
+def test_the_same_rows_have_the_same_table_whatever_they_came_in(
+    data: Data, tmp_path: Path
+) -> None:
+    pq.write_table(SMALL, tmp_path / "trips.parquet")
+    (tmp_path / "trips.csv").write_text("x\n1\n2\n3\n")
+
+    versions = [
+        data.commit("trips", source)
+        for source in (SMALL, tmp_path / "trips.parquet", tmp_path / "trips.csv")
+    ]
+
+    assert len({version.table for version in versions}) == 1
+    assert len({version.digest for version in versions}) == 3
 
 
 @pytest.mark.parametrize("frame", [SMALL, Streamed(SMALL), SMALL.to_reader()])
@@ -200,12 +253,13 @@ def test_what_is_no_frame_is_refused(data: Data, thing: Any) -> None:
         data.commit("trips", thing)
 
 
-def test_a_parquet_file_is_kept_once(data: Data, tmp_path: Path) -> None:
+def test_of_a_parquet_file_the_rows_are_kept(data: Data, tmp_path: Path) -> None:
     pq.write_table(SMALL.replace_schema_metadata({"made": "elsewhere"}), tmp_path / "trips.parquet")
 
     version = data.commit("trips", tmp_path / "trips.parquet")
 
-    assert version.table == version.files[0].digest
+    assert version.files[0].digest == digest_bytes((tmp_path / "trips.parquet").read_bytes())
+    assert [entry.path for entry in data.files("trips")] == ["part-00000.parquet"]
     assert data.table("trips").equals(SMALL)
 
 
@@ -310,20 +364,23 @@ def test_what_is_whole_verifies(everywhere: Data, csv: Path) -> None:
     assert everywhere.verify("trips") == version
 
 
-def test_a_damaged_file_is_named(data: Data, csv: Path, tmp_path: Path) -> None:
-    digest = data.commit("trips", csv).files[0].digest
-    path = tmp_path / "objects" / digest[:2] / digest
+def test_a_damaged_pack_is_named(data: Data, csv: Path, objects: FolderObjectStore) -> None:
+    data.commit("trips", csv)
+    (pack,) = objects.iterate()
+    path = objects.drafts.parent / pack.digest[:2] / pack.digest
     path.chmod(0o644)
-    path.write_bytes(b"something else")
+    path.write_bytes(b"X" * pack.size_bytes)
 
-    with pytest.raises(Corrupt, match=r"Trips\.csv of trips@1 is damaged"):
+    with pytest.raises(Corrupt, match="is damaged in pack"):
         data.verify("trips")
 
 
-def test_a_lost_table_is_named(data: Data, csv: Path, objects: FolderObjectStore) -> None:
-    objects.delete(data.commit("trips", csv).table)
+def test_a_lost_pack_is_named(data: Data, csv: Path, objects: FolderObjectStore) -> None:
+    data.commit("trips", csv)
+    (pack,) = objects.iterate()
+    objects.delete(pack.digest)
 
-    with pytest.raises(Corrupt, match="The table of trips@1 is gone"):
+    with pytest.raises(Corrupt, match="is gone with its pack"):
         data.verify("trips")
 
 

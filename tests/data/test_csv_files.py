@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from treadle.data.csv_files import read_csv
-from treadle.data.sources import load_source, read_file
+from treadle.data.tables.intake.csv_files import read_csv
+from treadle.data.tables.sources import read_file
 from treadle.kernel.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def test_a_broken_row_is_said_with_its_line() -> None:
 
     assert str(caught.value) == (
         "trips.csv has 1 broken row: line 3: expected 3 fields, found 2: '4,5'. "
-        "Mend or remove them and commit again; nothing was stored."
+        "Mend or remove them and commit again; no version was made."
     )
     assert caught.value.data["rows"] == [{"line": 3, "found": 2, "text": "4,5"}]
 
@@ -200,21 +200,21 @@ def test_a_column_named_twice_is_refused(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a,b,a\n1,2,3\n")
 
     with pytest.raises(InvalidInput, match="the column 'a' 2 times"):
-        load_source(tmp_path / "t.csv")
+        read_file(tmp_path / "t.csv")
 
 
 def test_a_column_without_a_name_is_refused(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(",a\n0,1\n")
 
     with pytest.raises(InvalidInput, match=r"column 1 has no name.*index=False"):
-        load_source(tmp_path / "t.csv")
+        read_file(tmp_path / "t.csv")
 
 
 def test_a_missing_file_suggests_the_one_beside_it(tmp_path: Path) -> None:
     (tmp_path / "flights.csv").write_bytes(GOOD)
 
     with pytest.raises(NotFound, match=r"No file 'flihgts\.csv'.*Did you mean 'flights\.csv'"):
-        load_source(tmp_path / "flihgts.csv")
+        read_file(tmp_path / "flihgts.csv")
 
 
 def test_a_file_can_be_read_without_committing_it(csv_path: Path) -> None:
@@ -223,26 +223,26 @@ def test_a_file_can_be_read_without_committing_it(csv_path: Path) -> None:
 
 def test_a_missing_folder_is_said(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="is not there"):
-        load_source(tmp_path / "nowhere" / "t.csv")
+        read_file(tmp_path / "nowhere" / "t.csv")
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="is a folder"):
-        load_source(tmp_path)
+        read_file(tmp_path)
 
 
 def test_an_unknown_ending_says_the_known_ones(tmp_path: Path) -> None:
     (tmp_path / "t.xlsx").write_bytes(b"PK")
 
     with pytest.raises(InvalidInput, match=r"\.csv, \.csv\.gz, \.csv\.zip, \.parquet"):
-        load_source(tmp_path / "t.xlsx")
+        read_file(tmp_path / "t.xlsx")
 
 
 def test_a_damaged_parquet_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "t.parquet").write_bytes(b"PAR1 not really")
 
     with pytest.raises(InvalidInput, match=r"t\.parquet cannot be read as Parquet"):
-        load_source(tmp_path / "t.parquet")
+        read_file(tmp_path / "t.parquet")
 
 
 def test_a_refused_file_stores_nothing(

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 import bench_faults as bench
 
-from treadle.data.sources import load_source
+from treadle.data.tables.sources import read_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,7 +26,7 @@ FAULTS = bench.SEEN + bench.HELD_OUT
 
 @pytest.fixture(scope="module")
 def tables(flights_files: dict[str, Path]) -> dict[str, pa.Table]:
-    return {name: load_source(flights_files[name]).table for name in bench.ROLES}
+    return {name: read_file(flights_files[name]) for name in bench.ROLES}
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import pytest
 from treadle.data.checks import check_table
 from treadle.data.inference import infer_body
 from treadle.data.profiling import profile_table
-from treadle.data.sources import load_source
+from treadle.data.tables.sources import read_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,12 +27,12 @@ WEEKS = np.arange("2013-03-01", "2013-12-27", 7, dtype="M8[D]")
 
 @pytest.fixture(scope="module")
 def flights(flights_files: dict[str, Path]) -> pa.Table:
-    return load_source(flights_files["flights"]).table
+    return read_file(flights_files["flights"])
 
 
 @pytest.fixture(scope="module")
 def weather(flights_files: dict[str, Path]) -> pa.Table:
-    return load_source(flights_files["weather"]).table
+    return read_file(flights_files["weather"])
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from treadle.data.checks import check_table, scan
 from treadle.data.contracts import ColumnRule, ContractBody, RelationRule, TableRule
-from treadle.data.parquet import encode_table
 from treadle.data.rows import compile_row
 
 if TYPE_CHECKING:
@@ -137,7 +136,7 @@ def test_a_file_a_frame_and_the_bounded_plan_answer_alike(
 ) -> None:
     table = table_of(rows)
     path = tmp_path_factory.mktemp("scan") / "t.parquet"
-    path.write_bytes(encode_table(table))
+    pq.write_table(table, path)
 
     of_file = check_table(path, BODY)
 

@@ -207,7 +207,7 @@ def test_a_table_stays_a_table_unless_files_are_asked_for(data: Data, tmp_path: 
     rows = data.commit("rows", table)
     files = data.commit_files("files", [table])
 
-    assert (rows.rows, rows.tree) == (1, "")
+    assert (rows.rows, rows.is_table, files.is_table) == (1, True, False)
     assert (files.rows, [e.path for e in data.files("files")]) == (0, ["trips.csv"])
 
 
@@ -218,11 +218,15 @@ def test_files_have_no_rows(data: Data, folder: Path) -> None:
         data.table("images")
 
 
-def test_a_table_has_no_tree(data: Data, tmp_path: Path) -> None:
+def test_a_table_is_files_too(data: Data, tmp_path: Path) -> None:
     data.commit("rows", write(tmp_path / "trips.csv", b"a,b\n1,2\n"))
+    write(tmp_path / "trips.csv", b"a,b\n1,3\n")
+    data.commit("rows", tmp_path / "trips.csv")
 
-    with pytest.raises(InvalidInput, match="rows@1 is a table, not files"):
-        data.files("rows")
+    diff = data.diff_files("rows@1", "rows@2")
+
+    assert [e.path for e in data.files("rows")] == ["part-00000.parquet", "source/trips.csv"]
+    assert diff.changed == ("part-00000.parquet", "source/trips.csv")
 
 
 def test_links_are_kept_and_never_followed(data: Data, tmp_path: Path) -> None:

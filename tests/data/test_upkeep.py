@@ -119,11 +119,16 @@ def test_damage_names_only_the_versions_that_suffer(
     assert told(data.fsck()) == [("damaged", ("pets@2",), False)]
 
 
-def test_the_objects_of_tables_are_checked_too(data: Data, tmp_path: Path) -> None:
+def test_tables_are_checked_and_swept_too(data: Data, tmp_path: Path) -> None:
     (tmp_path / "trips.csv").write_text("a,b\n1,2\n")
-    version = data.commit("trips", tmp_path / "trips.csv")
-    (tmp_path / "objects" / version.table[:2] / version.table).unlink()
+    data.commit("trips", tmp_path / "trips.csv")
+    swept = data.gc(older_than=0)
+    whole = data.fsck()
+    (pack,) = object_paths(tmp_path)
+    pack.unlink()
 
+    assert swept.packs == ()
+    assert told(whole) == []
     assert told(data.fsck()) == [("gone", ("trips@1",), False)]
 
 

@@ -23,7 +23,7 @@ from treadle.storage.objects import put_bytes, read_bytes
 
 @pytest.fixture
 def values(home):
-    return Values(objects=home.objects, signer=home.signer)
+    return Values(objects=home.objects, signer=home.signer, tables=home.data.rows)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,11 @@ def test_a_pickle_under_anothers_signature_is_not_unpickled(values):
 
 def test_a_pickle_of_another_project_is_not_unpickled(values, home, tmp_path):
     other_store = open_metadata(f"sqlite:///{tmp_path / 'other.db'}")
-    other = Values(objects=home.objects, signer=Signer(tmp_path / "other", store=other_store))
+    other = Values(
+        objects=home.objects,
+        signer=Signer(tmp_path / "other", store=other_store),
+        tables=home.data.rows,
+    )
     foreign = other.put(Bomb())
     other_store.close()
 

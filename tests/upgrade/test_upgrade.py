@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from treadle import connect
 from treadle.kernel.clock import PlayedClock, parse_instant
 
+OBJECTS = Path(__file__).parent / "objects"
 STATES = sorted((Path(__file__).parent / "states").glob("*.sql"))
 
 
@@ -41,6 +43,25 @@ def test_everything_an_old_home_holds_is_read(old_home):
     assert champion == served == "even@1"
     assert [r.state for r in releases] == ["live"]
     assert alerts.total == 0
+
+
+def test_a_table_that_is_one_object_is_read_and_stays_whole(old_home):
+    for path in OBJECTS.iterdir():
+        (old_home / "objects" / path.name[:2]).mkdir(parents=True)
+        shutil.copy(path, old_home / "objects" / path.name[:2] / path.name)
+    with connect(old_home) as client:
+        version = client.dataset("rows").version(1)
+        checked = client.data.verify("rows@1")
+        damage = client.data.fsck().damage
+        swept = client.data.gc(older_than=0)
+        verdict = client.data.validate("rows@1").verdict
+        table, parts = version.arrow(), list(version.path().iterdir())
+        batches = version.batches(["y"]).read_all()
+
+    assert (checked.tree, checked.rows, damage, swept.packs, verdict) == ("", 400, (), (), "pass")
+    assert table.to_pydict() == {"x": [float(i % 17) for i in range(400)], "y": [0, 1] * 200}
+    assert batches.equals(table.select(["y"]))
+    assert [path.name for path in parts] == ["part-00000.parquet"]
 
 
 def test_the_log_of_an_old_home_verifies_and_goes_on(old_home):

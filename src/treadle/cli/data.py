@@ -75,7 +75,7 @@ def show(ctx: click.Context, *, ref: str, as_json: bool) -> None:
             ("version", version.ref),
             ("files", "" if version.is_table else f"{version.file_count:,}"),
             ("rows", f"{version.rows:,}" if version.is_table else ""),
-            ("size", "" if version.is_table else size(version.size_bytes)),
+            ("size", size(version.size_bytes)),
             ("stored anew", _stored(version)),
             ("committed", f"{when_utc(version.created_at)} by {version.actor}"),
             ("message", version.message),

@@ -33,6 +33,7 @@ HOUR_US = 3_600_000_000
     "commit",
     cls=Command,
     example="treadle data commit flights.csv --name flights -m 'May added'\n"
+    "treadle data commit 'days/*.csv' --as table --name days\n"
     "treadle data commit images/ --name images",
 )
 @click.argument("paths", metavar="PATH…", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -41,7 +42,10 @@ HOUR_US = 3_600_000_000
 @click.option("--branch", default="main", show_default=True, help="The branch it goes on.")
 @click.option("--expect", default="", metavar="REF", help="Only if the branch is there (NAME@3).")
 @click.option(
-    "--as", "kind", type=click.Choice(["files"]), help="Keep a CSV or Parquet file as it is."
+    "--as",
+    "kind",
+    type=click.Choice(["table", "files"]),
+    help="table: several files of the same columns are one; files: keep a file of rows as it is.",
 )
 @dry_run_option
 @json_option
@@ -60,28 +64,27 @@ def commit(
 ) -> None:
     """Store a table, or files and folders, as the next version of a dataset.
 
-    A CSV or Parquet file is a table. A folder, several paths or any other file are kept as the
-    files they are, each piece of them once. What is there already is not stored again, and equal
-    bytes are the same version.
+    A file of rows is a table: CSV (also .gz, .zip), JSON lines (also .gz), Parquet, Arrow. A
+    folder, several paths or any other file are kept as the files they are, each piece of them once.
+    What is there already is not stored again, and equal bytes are the same version.
 
     Two who commit at once both land, one after the other, unless --expect says what must be there.
     """
     data = client_of(ctx).data
-    is_table = kind is None and len(paths) == 1 and not _files_among(paths[0])
+    paths = _expanded(paths)
+    is_one = kind is None and len(paths) == 1 and not _files_among(paths[0])
+    is_table = is_one or kind == "table"
     if dry_run:
-        if is_table:
-            raise click.UsageError("--dry-run is for files; a table is read whole to be checked.")
-        plan = data.plan_commit(name, paths)
-        told = f"{plan.file_count:,} files  {size(plan.size_bytes)}  new {size(plan.new_bytes)}"
+        plan = data.plan_table(name, paths) if is_table else data.plan_commit(name, paths)
+        held = f"{plan.file_count:,} files" if plan.rows is None else f"{plan.rows:,} rows"
+        told = f"{held}  {size(plan.size_bytes)}  new {size(plan.new_bytes)}"
         _answer(plan, f"Would commit {told}", as_json=as_json)
         return
-    if is_table:
-        version = data.commit(name, paths[0], message=message, branch=branch, expect=expect)
-    else:
-        with progress_of(f"Reading {paths[0].name}") as told_bytes:
-            version = data.commit_files(
-                name, paths, message=message, progress=told_bytes, branch=branch, expect=expect
-            )
+    commit_paths = data.commit_table if is_table else data.commit_files
+    with progress_of(f"Reading {paths[0].name}") as told_bytes:
+        version = commit_paths(
+            name, paths, message=message, progress=told_bytes, branch=branch, expect=expect
+        )
     _answer(version, _sentence(version), as_json=as_json)
 
 
@@ -294,19 +297,27 @@ def swept(found: Swept) -> str:
 FILE_COMMANDS = (commit, status, checkout, files, diff, fsck, gc)
 
 
+def _expanded(paths: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Return the paths that are meant, also by a pattern that the shell has left as it is."""
+    found: list[Path] = []
+    for path in paths:
+        is_pattern = not path.exists() and any(sign in str(path) for sign in "*?[")
+        pattern = str(path.relative_to(path.anchor)) if path.anchor else str(path)
+        matches = sorted(Path(path.anchor).glob(pattern)) if is_pattern else []
+        found += matches or [path]
+    return tuple(found)
+
+
 def _files_among(path: Path) -> bool:
-    from treadle.data.sources import files_among
+    from treadle.data.tables.sources import files_among
 
     return bool(files_among(path))
 
 
 def _sentence(version: DatasetVersion) -> str:
-    if version.is_table:
-        held = f"{version.rows:,} rows  {size(version.size_bytes)}"
-    else:
-        stored = size(version.stored_bytes or 0)
-        held = f"{version.file_count:,} files  {size(version.size_bytes)}  stored {stored}"
-    return f"{version.ref}  {held}  {version.digest}"
+    held = f"{version.rows:,} rows" if version.is_table else f"{version.file_count:,} files"
+    stored = f"  stored {size(version.stored_bytes)}" if version.stored_bytes is not None else ""
+    return f"{version.ref}  {held}  {size(version.size_bytes)}{stored}  {version.digest}"
 
 
 def _answer(value: Any, sentence: str, *, as_json: bool) -> None:

@@ -38,7 +38,7 @@ def command(*, folder: Path, source: Path, target: str, dry_run: bool) -> None:
     retrain), test_pipeline.py and a copy of the data.
     """
     from treadle.cli import scaffold
-    from treadle.data.sources import read_file
+    from treadle.data.tables.sources import read_file
 
     scaffold.require_empty(folder)
     table = read_file(source)

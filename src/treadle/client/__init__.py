@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from treadle.app import App, open_app
+from treadle.client.datasets import DatasetHandle, VersionHandle
 from treadle.client.local import LocalRuns
 from treadle.client.runs import ActiveRun, UnsentWarning
 from treadle.client.tracker import RunList, Tracker
@@ -30,7 +31,16 @@ if TYPE_CHECKING:
     from treadle.tracking.service import Tracking
     from treadle.tuning.service import Tuning
 
-__all__ = ["ActiveRun", "Client", "RemoteClient", "RunList", "UnsentWarning", "connect"]
+__all__ = [
+    "ActiveRun",
+    "Client",
+    "DatasetHandle",
+    "RemoteClient",
+    "RunList",
+    "UnsentWarning",
+    "VersionHandle",
+    "connect",
+]
 
 
 class Client(Tracker):
@@ -58,6 +68,10 @@ class Client(Tracker):
     def data(self) -> Data:
         """Datasets, versions, contracts."""
         return self.app.data
+
+    def dataset(self, name: str) -> DatasetHandle:
+        """Return a dataset by its name, also one that has no version yet."""
+        return DatasetHandle(name, data=self.data)
 
     @cached_property
     def tracking(self) -> Tracking:

@@ -12,12 +12,12 @@ from treadle.data.contract_changes import Change, changes
 from treadle.data.contracts import Contract, ContractBody
 from treadle.data.entities import CheckResult, Verdict, worst
 from treadle.data.refs import find_version, parse_ref
-from treadle.data.sources import load_source
+from treadle.data.tables.sources import read_file
 from treadle.kernel.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
-    from treadle.data.sources import Source
     from treadle.data.tables.parts import TableParts
+    from treadle.data.tables.sources import Source
     from treadle.storage.ports import MetadataStore
 
 
@@ -72,7 +72,7 @@ class ContractHistory:
         for its contract 2. Nothing is kept; the age of rows is judged by the clock of the project.
         """
         body = self._body_of(contract)
-        table = load_source(source).table
+        table = read_file(source)
         with self._store.read() as tx:
             now = tx.at
             others = {ref: find_version(tx, ref).ref for ref in body.references}

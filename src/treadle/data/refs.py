@@ -2,21 +2,30 @@
 
 `flights` and `flights@latest` (the head of `main`), `flights@3`, `flights@4a3df1` (the start of its
 digest), `flights@exp` (a branch), `flights@v1` (a tag).
+
+Also by time: `flights@2013-07-04T12:00` is the newest that was committed up to that instant, UTC
+unless it says otherwise, and `flights@2013-07-04` up to the end of that day; of those that `main`
+descends from.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from treadle.data import store as sql
 from treadle.data.branches import store as pointers
 from treadle.data.branches.entities import DAY_US, GRACE_US, LATEST, LEAST_PREFIX, MAIN
-from treadle.kernel.clock import format_instant
+from treadle.data.branches.graph import ancestors
+from treadle.kernel.clock import format_instant, parse_instant
 from treadle.kernel.errors import InvalidInput, NotFound, near_misses
 
 if TYPE_CHECKING:
     from treadle.data.entities import DatasetVersion
     from treadle.storage.transaction import Transaction
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}(T|$)")
 
 
 class Ref(NamedTuple):
@@ -50,6 +59,8 @@ def find_even_removed(tx: Transaction, ref: str) -> DatasetVersion:
     if found is None and len(wanted) >= LEAST_PREFIX:
         found = _by_prefix(tx, name, wanted.lower())
     if found is None:
+        found = _as_of(tx, name, wanted)
+    if found is None:
         raise NotFound("version", ref, hint=_what_there_is(tx, name, wanted))
     return found
 
@@ -81,6 +92,24 @@ def _removed(tx: Transaction, ref: str, version: DatasetVersion) -> NotFound:
 def is_in_grace(tx: Transaction, version: DatasetVersion) -> bool:
     """Say whether a removed version can be restored."""
     return (version.removed_at or 0) > tx.at - GRACE_US
+
+
+def _as_of(tx: Transaction, name: str, wanted: str) -> DatasetVersion | None:
+    """Return the newest version up to a time, None for a text that is no time."""
+    if not _TIME.match(wanted):
+        return None
+    until = parse_instant(wanted)
+    if _DAY.fullmatch(wanted):
+        until += DAY_US - 1
+    head = _pointed_at(tx, name, MAIN)
+    line = ancestors(sql.links(tx, name), head)
+    number = next((each for each in sql.numbers_until(tx, name, until) if each in line), 0)
+    found = sql.version_by_number(tx, name, number) if number else None
+    if found is None:
+        first = sql.version_by_number(tx, name, 1)
+        told = f"{name} begins at {format_instant(first.created_at)}." if first else ""
+        raise NotFound("version", f"{name}@{wanted}", hint=told)
+    return found
 
 
 def _is_number(text: str) -> bool:

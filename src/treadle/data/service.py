@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import pyarrow as pa
 
 from treadle.data import store as sql
-from treadle.data.branches.entities import MAIN
 from treadle.data.contract_history import ContractHistory
 from treadle.data.contracts import Contract, ContractBody, Role
 from treadle.data.entities import (
     CheckResult,
-    Column,
     DatasetSummary,
     DatasetVersion,
-    FileEntry,
     Quarantine,
     Validation,
     Verdict,
@@ -31,86 +27,31 @@ from treadle.data.facts import (
 )
 from treadle.data.history.service import History
 from treadle.data.inference import infer_body
-from treadle.data.parquet import encode_table
 from treadle.data.profiling.kept import Profiles, Reference
 from treadle.data.refs import find_version, parse_ref
 from treadle.data.remotes.service import Remotes
 from treadle.data.row_quarantines import RowQuarantines
-from treadle.data.sources import Loaded, Source, files_among, load_source
-from treadle.data.tables.parts import TableParts
 from treadle.data.validation import check_version, compare_versions
-from treadle.data.versions import add_version, require_name
-from treadle.kernel.actors import current_actor
-from treadle.kernel.digests import digest_json
-from treadle.kernel.errors import Conflict, Corrupt, NotFound
+from treadle.kernel.errors import Conflict, NotFound
 from treadle.kernel.ids import new_id
 from treadle.kernel.paging import Page, page_of
-from treadle.storage.objects import put_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
-    from typing import BinaryIO
 
     from treadle.analysis.profiles import TableProfile
     from treadle.storage.transaction import Transaction
-
-TABLE_FILE = "table.parquet"
 
 
 class Data(History, Remotes, RowQuarantines, ContractHistory):
     """Commits datasets, knows their versions, and judges them by contract.
 
     `code_commit` says at which commit the caller's code stands; a version remembers it. Versions
-    that are files have verbs of their own (`Trees`), and so have branches and tags (`History`) and
-    sharing (`Remotes`).
+    that are tables (`Tables`) or files (`Trees`) have verbs of their own, and so have branches and
+    tags (`History`) and sharing (`Remotes`).
     """
 
     # --- versions ---
-
-    def commit(
-        self,
-        name: str,
-        source: Source | Sequence[Path | str],
-        *,
-        message: str = "",
-        branch: str = MAIN,
-        expect: str = "",
-    ) -> DatasetVersion:
-        """Commit a CSV or Parquet file, or a frame, as the next version of a dataset.
-
-        Anything else is committed as the files it is (`commit_files`): a folder, several paths, a
-        file of another kind. The same bytes under the same file name give the version that is there
-        already. Raises InvalidInput, with lines, for a file that cannot be read; nothing is stored.
-
-        It lands on the head of `branch`, also when that moved meanwhile; `expect` names the version
-        that must be the head, else Conflict is raised.
-        """
-        require_name(name)
-        paths = files_among(source)
-        if paths:
-            return self.commit_files(name, paths, message=message, branch=branch, expect=expect)
-        loaded = load_source(cast("Source", source))
-        files, table = self._keep(loaded)
-        columns = tuple(Column(name=f.name, type=str(f.type)) for f in loaded.table.schema)
-        draft = DatasetVersion(
-            id=new_id(),
-            dataset=name,
-            number=0,
-            digest=_manifest_digest(files, columns),
-            files=files,
-            table=table,
-            columns=columns,
-            rows=loaded.table.num_rows,
-            size_bytes=sum(f.size_bytes for f in files),
-            message=message,
-            actor=current_actor(),
-            code_commit=self._code_commit(),
-            created_at=0,
-            branch=branch,
-        )
-        with self._store.write() as tx:
-            return add_version(tx, draft, expect=expect)
 
     def datasets(self, *, limit: int = 100, offset: int = 0) -> Page[DatasetSummary]:
         """Return datasets by name, each with its newest version."""
@@ -131,29 +72,6 @@ class Data(History, Remotes, RowQuarantines, ContractHistory):
         """Return a version: `flights`, `flights@3`, `flights@` + its digest, a branch or a tag."""
         with self._store.read() as tx:
             return find_version(tx, ref)
-
-    def table(self, ref: str, *, columns: Sequence[str] | None = None) -> pa.Table:
-        """Read a version's rows, verified; only some columns when they are named, in that order."""
-        return self.parts(ref).table(columns)
-
-    def parts(self, ref: str) -> TableParts:
-        """Return a version's rows: as a table, as batches, or as Parquet files for an engine."""
-        return self._parts_of(self.version(ref))
-
-    def verify(self, ref: str) -> DatasetVersion:
-        """Read every byte of a version again. Raises Corrupt naming what is damaged or gone."""
-        version = self.version(ref)
-        if not version.is_table:
-            return self._verify_files(version)
-        if _manifest_digest(version.files, version.columns) != version.digest:
-            raise Corrupt(f"The manifest of {version.ref} is not the one that was committed.")
-        for entry in version.files:
-            self._verify_object(entry.digest, what=f"{entry.path} of {version.ref}")
-        self._verify_object(version.table, what=f"the table of {version.ref}")
-        rows = self.table(version.ref).num_rows
-        if rows != version.rows:
-            raise Corrupt(f"{version.ref} has {rows:,} rows, not {version.rows:,}.")
-        return version
 
     def profile(
         self, ref: str, *, columns: Sequence[str] | None = None, against: str | None = None
@@ -340,36 +258,6 @@ class Data(History, Remotes, RowQuarantines, ContractHistory):
             )
         return msgspec.structs.replace(held, state="rejected")
 
-    def _keep(self, loaded: Loaded) -> tuple[tuple[FileEntry, ...], str]:
-        """Store a source's bytes; return the files of its manifest and the table's digest."""
-        if loaded.is_parquet:
-            kept = put_bytes(self._objects, loaded.raw)
-        else:
-            encoded = cast("BinaryIO", pa.BufferReader(encode_table(loaded.table)))
-            kept = self._objects.put(encoded)
-        if not loaded.name:
-            entry = FileEntry(path=TABLE_FILE, digest=kept.digest, size_bytes=kept.size_bytes)
-            return (entry,), kept.digest
-        raw = kept if loaded.is_parquet else put_bytes(self._objects, loaded.raw)
-        entry = FileEntry(path=loaded.name, digest=raw.digest, size_bytes=raw.size_bytes)
-        return (entry,), kept.digest
-
-    def _parts_of(self, version: DatasetVersion) -> TableParts:
-        return TableParts(
-            version, reader=self._reader, objects=self._objects, laid_out=self._laid_out
-        )
-
-    def _verify_object(self, digest: str, *, what: str) -> None:
-        try:
-            self._objects.open(digest).close()
-        except (Corrupt, NotFound) as error:
-            gone = "gone" if isinstance(error, NotFound) else "damaged"
-            raise Corrupt(
-                f"{what[0].upper()}{what[1:]} is {gone}.",
-                hint="Restore the object from a copy, or commit the same file again.",
-                digest=digest,
-            ) from error
-
     @property
     def _profiles(self) -> Profiles:
         return Profiles(self._store, self._objects)
@@ -388,10 +276,6 @@ class Data(History, Remotes, RowQuarantines, ContractHistory):
         before = self._before(version)
         known = self._profiles.known(before) if before else None
         return Reference(before.ref, known) if before and known else None
-
-
-def _manifest_digest(files: tuple[FileEntry, ...], columns: tuple[Column, ...]) -> str:
-    return digest_json({"columns": columns, "files": [[f.path, f.digest] for f in files]})
 
 
 def _require_dataset(tx: Transaction, name: str) -> None:

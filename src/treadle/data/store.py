@@ -171,6 +171,17 @@ def versions_by_prefix(tx: Transaction, name: str, prefix: str) -> list[DatasetV
     return [_as(DatasetVersion, row) for row in tx.execute(query)]
 
 
+def numbers_until(tx: Transaction, name: str, instant: int) -> list[int]:
+    """Return the numbers of versions committed up to an instant, the last one first."""
+    query = (
+        select(dataset_versions.c.number)
+        .where(dataset_versions.c.dataset == name, dataset_versions.c.created_at <= instant)
+        .where(_IS_THERE)
+        .order_by(dataset_versions.c.created_at.desc(), dataset_versions.c.number.desc())
+    )
+    return list(tx.execute(query).scalars())
+
+
 def latest_number(tx: Transaction, name: str) -> int:
     """Return the highest number of a dataset on any branch, 0 when it has no version."""
     return _highest(tx, dataset_versions.c.dataset == name, _IS_THERE)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-ValueKind = Literal["parquet", "arrow", "json", "npy", "pickle"]
+ValueKind = Literal["table", "parquet", "arrow", "json", "npy", "pickle"]
 PipelineState = Literal["running", "done", "failed", "killed"]
 StepState = Literal["waiting", "running", "done", "failed", "skipped", "killed"]
 
@@ -36,7 +36,7 @@ class FromDataset(msgspec.Struct, frozen=True, tag="dataset"):
 
 
 class Stored(msgspec.Struct, frozen=True, tag="stored"):
-    """A value in the object store."""
+    """A value in the object store; a `table` is the rows of a dataset version by their digest."""
 
     kind: ValueKind
     digest: str

@@ -85,7 +85,7 @@ class Pipelines:
         machine: Clock | None = None,
     ) -> None:
         self._store = store
-        self._values = Values(objects=objects, signer=signer)
+        self._values = Values(objects=objects, signer=signer, tables=data.rows)
         self._data = data
         self._tracking = tracking
         self._machine = machine or SystemClock()

@@ -25,6 +25,8 @@ from treadle.pipelines.entities import OutputRef, Stored, ValueKind
 from treadle.storage.objects import read_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from treadle.storage.keys import Signer
     from treadle.storage.ports import ObjectStore
 
@@ -40,11 +42,17 @@ INT_RANGE = range(-(2**63), 2**64)
 
 
 class Values:
-    """Puts values into the object store and gets them back."""
+    """Puts values into the object store and gets them back.
 
-    def __init__(self, *, objects: ObjectStore, signer: Signer) -> None:
+    `tables` returns the rows of dataset versions, by the digest that names them.
+    """
+
+    def __init__(
+        self, *, objects: ObjectStore, signer: Signer, tables: Callable[[str], pa.Table]
+    ) -> None:
         self._objects = objects
         self._signer = signer
+        self._tables = tables
 
     def put(self, value: object, *, name: str = "") -> OutputRef:
         """Store a value and say where. Raises InvalidInput when it cannot be stored."""
@@ -55,6 +63,8 @@ class Values:
 
     def get(self, stored: Stored | OutputRef) -> Any:
         """Read a value. Raises Corrupt when its bytes are damaged or its signature is wrong."""
+        if stored.kind == "table":
+            return self._tables(stored.digest)
         if stored.kind == "pickle":
             return self._unpickle(read_bytes(self._objects, stored.digest))
         with self._objects.open(stored.digest) as stream:

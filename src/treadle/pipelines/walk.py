@@ -40,7 +40,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     def stored(self, source: FromDataset) -> Stored:
         """Return the table of the dataset version that a reference means in this run."""
-        return Stored("parquet", self.versions[source.ref].table)
+        version = self.versions[source.ref]
+        return Stored("table" if version.tree else "parquet", version.table)
 
 
 class Ledger(Protocol):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from treadle.data.service import Data
 from treadle.execution.context import current_work, in_run
 from treadle.execution.entities import Work
 from treadle.execution.opened import metadata_of
@@ -139,6 +140,8 @@ def _parts(returned: Any, task: Task) -> dict[str, Any]:
 @functools.cache
 def _values(home: Path) -> Values:
     settings = load_settings(home)
-    signer = Signer(settings.home / "keys", store=metadata_of(settings))
+    store = metadata_of(settings)
     objects = open_objects(settings.where_objects(), key=settings.objects_key)
-    return Values(objects=objects, signer=signer)
+    data = Data(store=store, objects=objects, home=settings.home)
+    signer = Signer(settings.home / "keys", store=store)
+    return Values(objects=objects, signer=signer, tables=data.rows)

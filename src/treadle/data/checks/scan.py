@@ -279,7 +279,7 @@ def _from_files(files: ParquetFiles, *, named: str, columns: Sequence[str]) -> s
         return f"SELECT * FROM {listed} AS s({named})"
     # Rows are numbered by file; `starts` makes one count of them.
     starts = f"[{', '.join(str(start) for start in files.starts)}]"
-    numbered = f"row + {starts}[file_index + 1] AS row"
+    numbered = f"row + {starts}[CAST(file_index AS BIGINT) + 1] AS row"
     return (
         f"SELECT {', '.join(columns)}, {numbered} "
         f"FROM (SELECT *, file_index FROM {listed}) AS s({named}, file_index)"

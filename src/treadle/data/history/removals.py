@@ -13,7 +13,7 @@ from treadle.data.facts import DatasetForgotten, DatasetRemoved, DatasetRestored
 from treadle.data.history import store as history
 from treadle.data.history.entities import Removal
 from treadle.data.refs import find_even_removed, find_version, is_in_grace
-from treadle.data.trees.service import Trees
+from treadle.data.tables.service import Tables
 from treadle.data.trees.sweeping import LIVE_SHARE, Sweep
 from treadle.data.trees.upkeep import Reached
 from treadle.kernel.actors import current_actor
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 NEEDS_SHOWN = 5
 
 
-class Removals(Trees):
+class Removals(Tables):
     """Removes versions: at once for who reads, for good when `gc` finds the grace time over."""
 
     def remove(self, ref: str, *, force: bool = False, dry_run: bool = False) -> Removal:
@@ -109,10 +109,11 @@ class Removals(Trees):
         yet stays for an hour in any case. Packs of which less than `live_share` is needed are
         written anew without the rest. Safe beside writers, also with 0: a commit that leans on a
         chunk which is swept away reads that file again. Versions removed longer than a week ago are
-        forgotten first.
+        forgotten first, and tables laid out for engines long ago.
         """
         if not dry_run:
             self.forget_removed()
+            self._laid_out.sweep()
         sweep = Sweep(
             store=self._store,
             objects=self._objects,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import pyarrow as pa
 from pyarrow import parquet as pq
+
+_PART = re.compile(r"part-\d{5,}\.parquet")
 
 
 class ParquetFiles(NamedTuple):
@@ -29,3 +32,13 @@ class ParquetFiles(NamedTuple):
 
 AnyTable: TypeAlias = pa.Table | Path | ParquetFiles
 """What an engine reads: a table in memory, a Parquet file, or several."""
+
+
+def part_name(number: int) -> str:
+    """Return what a part is called in a version's list of files."""
+    return f"part-{number:05}.parquet"
+
+
+def is_part(path: str) -> bool:
+    """Say whether a path in a table's list of files is one of its parts; others are its sources."""
+    return _PART.fullmatch(path) is not None

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 import pyarrow as pa
 from pyarrow import parquet as pq
 
-from treadle.data.parquet import decode_table, written_schema
-from treadle.data.tables.files import ParquetFiles
+from treadle.data.parquet import as_schema, decode_table, require_columns, schema_of
+from treadle.data.tables.files import ParquetFiles, is_part
 from treadle.data.trees.encoding import read_tree
 from treadle.data.trees.stream import ChunkStream
-from treadle.kernel.errors import InvalidInput, NotFound
+from treadle.kernel.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,17 +26,6 @@ if TYPE_CHECKING:
     from treadle.storage.ports import ObjectStore
 
 ROWS_PER_BATCH = 1 << 16
-_PART = re.compile(r"part-\d{5,}\.parquet")
-
-
-def part_name(number: int) -> str:
-    """Return what a part is called in a version's list of files."""
-    return f"part-{number:05}.parquet"
-
-
-def is_part(path: str) -> bool:
-    """Say whether a path in a table's list of files is one of its parts; others are its sources."""
-    return _PART.fullmatch(path) is not None
 
 
 class TableParts:
@@ -76,7 +64,7 @@ class TableParts:
     def schema(self) -> pa.Schema:
         """Return the columns with the types in which they were committed."""
         with next(self._streams()) as stream, pq.ParquetFile(stream) as file:
-            return written_schema(file) or file.schema_arrow.remove_metadata()
+            return schema_of(file)
 
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Return the rows in memory; only some columns when they are named, in that order.
@@ -94,12 +82,18 @@ class TableParts:
     ) -> pa.RecordBatchReader:
         """Return the rows some at a time; no more than one part of some columns is in memory."""
         schema = self.schema()
-        for name in columns or ():
-            if name not in schema.names:
-                raise NotFound("column", name, known=schema.names)
+        require_columns(schema, columns or ())
         if columns is not None:
             schema = pa.schema([schema.field(name) for name in columns])
         return pa.RecordBatchReader.from_batches(schema, self._batches(schema, rows=rows))
+
+    def count_rows(self) -> int:
+        """Return how many rows the parts say that they have."""
+        rows = 0
+        for stream in self._streams():
+            with stream, pq.ParquetFile(stream) as file:
+                rows += file.metadata.num_rows
+        return rows
 
     def on_disk(self) -> AbstractContextManager[ParquetFiles]:
         """Lay the rows out as read-only Parquet files, checked, for an engine that reads files.
@@ -128,4 +122,5 @@ class TableParts:
         for stream in self._streams():
             with stream, pq.ParquetFile(stream) as file:
                 for batch in file.iter_batches(rows, columns=schema.names):
-                    yield batch.select(schema.names).cast(schema)
+                    whole = pa.Table.from_batches([batch]).select(schema.names)
+                    yield from as_schema(whole, schema).to_batches()

@@ -85,12 +85,13 @@ class TreeStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CommitPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a commit would do."""
+    """What a commit would do; `rows` are a table's."""
 
     dataset: str
     file_count: int
     size_bytes: int
     new_bytes: int
+    rows: int | None = None
 
 
 class CheckedOut(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,6 @@ from treadle.data import store as sql
 from treadle.data.branches.entities import MAIN
 from treadle.data.entities import DatasetVersion
 from treadle.data.refs import find_version
-from treadle.data.tables.laid_out import LaidOut
 from treadle.data.trees.checkout import Hands, Here, chosen, plan_checkout
 from treadle.data.trees.encoding import read_tree, write_tree
 from treadle.data.trees.entities import CheckedOut, CommitPlan, TreeEntry, diff_trees
@@ -74,7 +73,6 @@ class Trees:
         self._needed_by = needed_by
         self._open_objects = open_objects
         self._reader = ChunkReader(store=store, objects=objects)
-        self._laid_out = LaidOut(home, reader=self._reader, objects=objects)
 
     def commit_files(
         self,

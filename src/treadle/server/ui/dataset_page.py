@@ -138,10 +138,18 @@ def _stats(
         Stat("Rows", version.rows),
         Stat("Columns", len(version.columns)),
         Stat("Size", size(version.size_bytes)),
+        *_stored(version),
         Stat("Quarantined", sum(q.rows for q in held), note="rows" if held else ""),
         *(() if profile else (unmade,)),
         *([Stat("Code", version.code_commit[:12], note="commit")] if version.code_commit else []),
     )
+
+
+def _stored(version: DatasetVersion) -> list[Stat]:
+    """Say what storing a table took; not known of one from before its rows were parts."""
+    if version.stored_bytes is None:
+        return []
+    return [Stat("Stored anew", size(version.stored_bytes), note="compressed")]
 
 
 def _files(app: App, version: DatasetVersion) -> tuple[list[FileRow], Notice | None]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from blake3 import blake3
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from treadle.storage.ports import MetadataStore, ObjectStore
+
+
+LONG_WRITE_BYTES = 4 << 10
 
 
 class Intake:
@@ -106,6 +110,10 @@ class ChunkWriter:
         view = memoryview(data)
         return self._add([view[start:stop] for start, stop in cut(view, bounds)] if data else [])
 
+    def sink(self) -> ChunkSink:
+        """Return a file to write to; what is written is taken chunk by chunk."""
+        return ChunkSink(self._add)
+
     def absorb(self, other: ChunkWriter) -> None:
         """Take over what another writer has not written yet: few packs are better than many."""
         for entry, body in other._draft.bodies():
@@ -140,3 +148,43 @@ class ChunkWriter:
         if self._draft.entries:
             self.intake.put(self._draft)
             self._draft.clear()
+
+
+class ChunkSink(io.RawIOBase):
+    """A file that is only written, by who knows where it is best cut: after each long write.
+
+    A writer of Parquet gives each page by one call. Pages that end where their content says are
+    chunks as they are: whatever changes, changes its own.
+    """
+
+    def __init__(self, take: Callable[[Sequence[memoryview]], list[bytes]]) -> None:
+        self._take = take
+        self._held = bytearray()
+        self.digests: list[bytes] = []
+        self.size_bytes = 0
+
+    def writable(self) -> bool:
+        """Say that it can be written."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Take bytes."""
+        view = memoryview(data).cast("B")
+        self.size_bytes += len(view)
+        self._held += view
+        if len(view) >= LONG_WRITE_BYTES or len(self._held) >= FILES.most:
+            self._cut()
+        return len(view)
+
+    def close(self) -> None:
+        """Take what is held as the end."""
+        if not self.closed:
+            self._cut()
+        super().close()
+
+    def _cut(self) -> None:
+        held, self._held = memoryview(self._held), bytearray()
+        is_one = len(held) <= FILES.most
+        cuts = [(0, len(held))] if is_one else cut(held, FILES)
+        if held:
+            self.digests += self._take([held[start:stop] for start, stop in cuts])
