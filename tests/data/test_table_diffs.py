@@ -15,10 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet as pq
 
+from tests.data.tables import kept
 from treadle.data.contracts import ColumnRule, ContractBody, TableRule
+from treadle.data.diffs.applying import applied
 from treadle.data.diffs.rows import TableDiff
-from treadle.data.diffs.tables import Part, Table
-from treadle.errors import InvalidInput, NotFound
+from treadle.data.diffs.tables import Table
+from treadle.errors import Conflict, InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,18 +29,6 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("diffs")
-
-
-def kept(folder, table: pa.Table, name: str, *, parts: int = 1) -> Table:
-    """Write a table in so many files, named by what they hold."""
-    size = max(1, -(-table.num_rows // parts))
-    pieces = [table.slice(at, size) for at in range(0, max(1, table.num_rows), size)]
-    found = []
-    for place, piece in enumerate(pieces):
-        path = folder / f"{name}-{place}.parquet"
-        pq.write_table(piece, path)
-        found.append(Part(path, str(piece.to_pylist()) if parts > 1 else ""))
-    return Table(found)
 
 
 @contextmanager
@@ -323,3 +313,68 @@ def test_rows_balance_however_often_keys_repeat(folder, before, after, key, part
     assert Counter(before) - gone + new == Counter(after)
     if key is None and diff.key.source == "none":
         assert gone == Counter(before) - Counter(after)
+
+
+def test_a_diff_applied_to_before_is_after(folder):
+    before = table(id=[1, 2, 3, 4], city=["Bern", "Chur", "Genf", "Visp"], fare=[1, 2, 3, 4])
+    after = table(
+        id=[1, 3, 4, 9],
+        town=["Bern", "Genf", "Visp", "Brig"],
+        fare=[1.0, 3.5, 4.0, math.nan],
+        tip=[None, 1, 2, 3],
+    )
+
+    with (
+        diffed(folder, before, after, key=["id"]) as diff,
+        applied(kept(folder, before, "c"), diff.arrow()) as rows,
+    ):
+        found = rows.read_all()
+
+    assert found.schema == after.schema
+    assert str(found.to_pylist()) == str(after.to_pylist())
+
+
+def test_a_diff_that_does_not_fit_is_refused(folder, tmp_path):
+    after = table(id=[1, 2, 5], city=["Genf", "Chur", None], fare=[1.5, 2.0, 3.0])
+    path = tmp_path / "diff.parquet"
+    with diffed(folder, BEFORE, after, key=["id"]) as diff:
+        pq.write_table(diff.arrow().read_all(), path)
+
+    with (
+        pytest.raises(Conflict, match="3 rows that the diff changes or removes are not there"),
+        applied(kept(folder, after, "c"), path),
+    ):
+        pass
+    kept_already = pa.concat_tables([BEFORE, after.slice(2)])
+    with (
+        pytest.raises(Conflict, match="1 rows that the diff adds have keys"),
+        applied(kept(folder, kept_already, "c"), path),
+    ):
+        pass
+    with (
+        pytest.raises(InvalidInput, match="columns"),
+        applied(kept(folder, table(a=[1]), "c"), path),
+    ):
+        pass
+    with (
+        pytest.raises(InvalidInput, match="no diff"),
+        applied(kept(folder, after, "c"), folder / "a-0.parquet"),
+    ):
+        pass
+
+
+@settings(max_examples=20, deadline=None)
+@given(before=MANY, after=MANY, key=st.sampled_from([None, ["k"]]))
+def test_before_with_its_diff_is_after(folder, before, after, key):
+    one, other = (
+        pa.table({n: pa.array([r[i] for r in rows], pa.int64()) for i, n in enumerate("kv")})
+        for rows in (before, after)
+    )
+
+    with (
+        diffed(folder, one, other, key=key) as diff,
+        applied(kept(folder, one, "c"), diff.arrow()) as rows,
+    ):
+        found = rows.read_all()
+
+    assert Counter(tuple(r.values()) for r in found.to_pylist()) == Counter(after)

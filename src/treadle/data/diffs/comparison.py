@@ -226,6 +226,30 @@ class Comparison:
             f"FROM {self._suspects(side, repeated=True)}) AS {side}"
         )
 
+    @property
+    def both_sides(self) -> str:
+        """Return SQL that joins the rows of both sides to the numbers in `touched`."""
+        return (
+            f"JOIN {self.rows_before} AS before ON before.row = row_before "
+            f"JOIN {self.rows_after} AS after ON after.row = row_after"
+        )
+
+    def count_changed(self, pairings: Sequence[Pairing]) -> tuple[int, list[int]]:
+        """Return how many rows are changed, and in how many each of some columns is."""
+        cells = [f"count(*) FILTER ({distinct([pairing])})" for pairing in pairings]
+        (row,) = self.connection.sql(
+            f"SELECT {', '.join(['count(*)', *cells])} FROM {self.touched} {self.both_sides}"
+        ).fetchall()
+        return row[0], list(row[1:])
+
+    def repeated_keys(self, limit: int) -> list[tuple[Any, ...]]:
+        """Return some keys that name several rows."""
+        return list(
+            self.connection.sql(
+                f"SELECT * FROM {self._repeated} ORDER BY ALL LIMIT {limit}"
+            ).fetchall()
+        )
+
     def count(self, table: str) -> int:
         """Return how many rows a table of the engine has."""
         return int(self.connection.sql(f"SELECT count(*) FROM {table}").fetchall()[0][0])

@@ -131,18 +131,14 @@ class TableDiff:
 
     def _counted(self) -> Counts:
         checked = [pairing for pairing in self._columns.both if pairing not in self._only_key]
-        cells = [f"count(*) FILTER ({distinct([p])})" for p in checked]
-        (row,) = self._connection.sql(
-            f"SELECT {', '.join(['count(*)', *cells])} "
-            f"FROM {self._found.touched} {self._both_sides}"
-        ).fetchall()
-        named = {p.name: count for p, count in zip(checked, row[1:], strict=True) if count}
+        pairs, counts = self._found.count_changed(checked)
+        named = {p.name: count for p, count in zip(checked, counts, strict=True) if count}
         return Counts(
             rows_before=self._before.rows,
             rows_after=self._after.rows,
             added=self._found.count(f"{self._found.touched} WHERE row_before IS NULL"),
             removed=self._found.count(f"{self._found.touched} WHERE row_after IS NULL"),
-            changed=row[0],
+            changed=pairs,
             filled=self._found.count(f"({filled})") if (filled := self._filled_sql()) else 0,
             changed_cells=named,
             repeated_keys=self._found.repeated,
@@ -177,7 +173,7 @@ class TableDiff:
         after = [f"after.c{i} AS a{i}" for i in range(len(self._after.schema))]
         found = self._found
         joined = {
-            "changed": self._both_sides,
+            "changed": found.both_sides,
             "added": f"JOIN {found.rows_after} AS after ON after.row = row_after "
             "WHERE row_before IS NULL",
             "removed": f"JOIN {found.rows_before} AS before ON before.row = row_before "
@@ -263,14 +259,6 @@ class TableDiff:
     @property
     def _columns(self) -> Columns:
         return self._found.columns
-
-    @property
-    def _both_sides(self) -> str:
-        found = self._found
-        return (
-            f"JOIN {found.rows_before} AS before ON before.row = row_before "
-            f"JOIN {found.rows_after} AS after ON after.row = row_after"
-        )
 
 
 def _schema(before: Table, after: Table, summary: DiffSummary) -> pa.Schema:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from treadle.data.column_types import kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 MOST_DIGITS = 38
 INTEGER_DIGITS = 20
@@ -78,30 +78,33 @@ def bare_type(type_: pa.DataType) -> pa.DataType:
 
 def _pairing(name: str, at: int, place: int, before: pa.Schema, after: pa.Schema) -> Pairing:
     one, other = before.field(at).type, after.field(place).type
-    if same_type(one, other):
-        return Pairing(name, at, place, "", "")
-    return Pairing(name, at, place, *_common(one, other))
+    return Pairing(name, at, place, *common_type(one, other))
 
 
-def _common(one: pa.DataType, other: pa.DataType) -> tuple[str, str]:
-    """Return the SQL type that holds the values of both, and its name for people."""
-    kinds = {kind_of(one), kind_of(other)}
+def common_type(*types: pa.DataType) -> tuple[str, str]:
+    """Return the SQL type that holds the values of all, and its name for people.
+
+    Both are empty where the types are one already.
+    """
+    if all(same_type(types[0], other) for other in types[1:]):
+        return "", ""
+    kinds = {kind_of(each) for each in types}
     if kinds <= {"integer", "boolean"}:
         return "HUGEINT", "integer"
     if kinds <= _NUMERIC:
-        return _decimal(one, other) or "DOUBLE", "number"
+        return _decimal(types) or "DOUBLE", "number"
     if kinds <= _DATED:
         # An instant without a zone counts as UTC, as it does in contracts.
-        has_ns = any(pa.types.is_timestamp(t) and t.unit == "ns" for t in (one, other))
+        has_ns = any(pa.types.is_timestamp(t) and t.unit == "ns" for t in types)
         return "TIMESTAMP_NS" if has_ns else "TIMESTAMP", "instant"
     return "VARCHAR", "text"
 
 
-def _decimal(one: pa.DataType, other: pa.DataType) -> str:
-    """Return the decimal type that holds two decimals, or a decimal and an integer; else ''."""
-    if not any(pa.types.is_decimal128(t) for t in (one, other)):
+def _decimal(types: Sequence[pa.DataType]) -> str:
+    """Return the decimal type that holds decimals, and integers beside them; else ''."""
+    if not any(pa.types.is_decimal128(t) for t in types):
         return ""
-    digits = [_digits(t) for t in (one, other)]
+    digits = [_digits(t) for t in types]
     if None in digits:
         return ""
     whole, scale = (max(each) for each in zip(*(d for d in digits if d), strict=True))

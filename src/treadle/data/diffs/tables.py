@@ -104,12 +104,11 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def compared(pairing: Pairing, side: str) -> str:
+def compared(pairing: Pairing, side: str, *, called: str = "") -> str:
     """Return a column of one side (`before` or `after`) as it is compared."""
-    column = f"{side}.c{pairing.before if side == 'before' else pairing.after}"
-    if not pairing.sql_type:
-        return column
-    return f"TRY_CAST({column} AS {pairing.sql_type})"
+    place = pairing.before if side == "before" else pairing.after
+    column = f"{called or side}.c{place}"
+    return f"TRY_CAST({column} AS {pairing.sql_type})" if pairing.sql_type else column
 
 
 @contextmanager
