@@ -105,7 +105,7 @@ def status(ctx: click.Context, *, path: Path, as_json: bool) -> None:
 
     found = folder_status(path, home=find_home(ctx.find_root().obj))
     clean = f"{found.root} is {found.ref}: {found.files:,} files, nothing differs"
-    _tell_diff(found, found.diff, clean, as_json=as_json)
+    tell_diff(found, found.diff, clean, as_json=as_json)
     if not found.diff.is_empty:
         ctx.exit(1)
 
@@ -166,19 +166,6 @@ def files(
         row=lambda e: (_printable(e.path), size(e.size_bytes), e.kind, e.target or e.digest[:12]),
         empty="No files.",
     )
-
-
-@click.command("diff", cls=Command, example="treadle data diff images@2 images@3")
-@click.argument("before")
-@click.argument("after")
-@json_option
-@click.pass_context
-def diff(ctx: click.Context, *, before: str, after: str, as_json: bool) -> None:
-    """Say which files two versions differ in. Exit 1 when they do."""
-    found = client_of(ctx).data.diff_files(before, after)
-    _tell_diff(found, found, "Nothing differs", as_json=as_json)
-    if not found.is_empty:
-        ctx.exit(1)
 
 
 @click.command(
@@ -294,7 +281,7 @@ def swept(found: Swept) -> str:
     return ", ".join(told) or "nothing"
 
 
-FILE_COMMANDS = (commit, status, checkout, files, diff, fsck, gc)
+FILE_COMMANDS = (commit, status, checkout, files, fsck, gc)
 
 
 def _expanded(paths: tuple[Path, ...]) -> tuple[Path, ...]:
@@ -327,7 +314,8 @@ def _answer(value: Any, sentence: str, *, as_json: bool) -> None:
         click.echo(sentence)
 
 
-def _tell_diff(value: Any, diff: TreeDiff, clean: str, *, as_json: bool) -> None:
+def tell_diff(value: Any, diff: TreeDiff, clean: str, *, as_json: bool) -> None:
+    """Say which files differ; `clean` when none does."""
     if as_json:
         print_json(value)
         return

@@ -9,6 +9,7 @@ import msgspec
 from treadle.data import store as sql
 from treadle.data.contract_history import ContractHistory
 from treadle.data.contracts import Contract, ContractBody, Role
+from treadle.data.diffs.service import Diffs
 from treadle.data.entities import (
     CheckResult,
     DatasetSummary,
@@ -43,12 +44,12 @@ if TYPE_CHECKING:
     from treadle.storage.transaction import Transaction
 
 
-class Data(History, Remotes, RowQuarantines, ContractHistory):
+class Data(History, Remotes, Diffs, RowQuarantines, ContractHistory):
     """Commits datasets, knows their versions, and judges them by contract.
 
     `code_commit` says at which commit the caller's code stands; a version remembers it. Versions
     that are tables (`Tables`) or files (`Trees`) have verbs of their own, and so have branches and
-    tags (`History`) and sharing (`Remotes`).
+    tags (`History`), sharing (`Remotes`) and comparing (`Diffs`).
     """
 
     # --- versions ---

@@ -152,7 +152,7 @@ class _Application:
 def _read(
     diff: pa.RecordBatchReader | Path, path: Path, connection: DuckDBPyConnection
 ) -> tuple[DiffSummary, pa.Schema, pa.Schema]:
-    """Keep a diff as the table `patch`: `place`, `change`, cells before `b0`, …, and after `a0`, …."""
+    """Keep a diff as the table `patch`: `place`, `change`, cells before (`b0`) and after (`a0`)."""
     if isinstance(diff, pa.RecordBatchReader):
         schema, batches = diff.schema, iter(diff)
     else:

@@ -70,7 +70,8 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 class RowChange(msgspec.Struct, frozen=True, kw_only=True):
     """A row that differs: its key, and its cells on either side; None where it is not.
 
-    `cells` are the columns that differ. `row_before` and `row_after` count from 0.
+    Cells go by the names that columns have after; `cells` are those that differ. `row_before` and
+    `row_after` count from 0.
     """
 
     kind: RowKind

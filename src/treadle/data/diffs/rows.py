@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
@@ -233,28 +234,25 @@ class TableDiff:
         return pa.ListArray.from_arrays(pa.array(offsets), values)
 
     def _change(self, row: dict[str, Any]) -> RowChange:
-        sides = {
-            side: None if row[side] is None else {n: as_shown(v) for n, v in row[side].items()}
-            for side in ("before", "after")
-        }
-        key = self._key_shown(sides["before"], sides["after"]) if self._found.key.columns else {}
+        called = self._new_names
+        before, after = row["before"], row["after"]
+        old = before and {called[name]: as_shown(cell) for name, cell in before.items()}
+        new = after and {name: as_shown(cell) for name, cell in after.items()}
         return RowChange(
             kind=row["change"],
-            key=key,
+            key={name: (new or old)[name] for name in self._found.key.columns},
             cells=tuple(row["cells"]),
-            before=sides["before"],
-            after=sides["after"],
+            before=old,
+            after=new,
             row_before=row["row_before"],
             row_after=row["row_after"],
         )
 
-    def _key_shown(
-        self, before: dict[str, Any] | None, after: dict[str, Any] | None
-    ) -> dict[str, Any]:
-        if after is not None:
-            return {name: after[name] for name in self._found.key.columns}
-        old = self._before.schema.names
-        return {p.name: (before or {}).get(old[p.before]) for p in self._found.key_pairs}
+    @cached_property
+    def _new_names(self) -> dict[str, str]:
+        """Return what columns of before are called in after; those that are gone, as they were."""
+        names = {name: name for name in self._before.schema.names}
+        return names | {self._before.schema.names[p.before]: p.name for p in self._columns.both}
 
     @property
     def _columns(self) -> Columns:
