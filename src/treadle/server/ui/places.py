@@ -29,6 +29,12 @@ def profile_place(ref: str) -> str:
     return f"{dataset_version_place(ref)}/profile"
 
 
+def dataset_diff_place(name: str, before: str = "", after: str = "") -> str:
+    """Return the page that shows what two versions of a dataset differ in."""
+    place = f"{dataset_place(name)}/diff"
+    return asking(place, {"from": before, "to": after}) if after else place
+
+
 def evaluation_place(dataset_id: str = "") -> str:
     """Return the page of an evaluation dataset, or of all of them."""
     return f"/evaluation/{_part(dataset_id)}" if dataset_id else "/evaluation"

@@ -84,6 +84,12 @@ _LOOKS: dict[str, Look] = {
     "ignored": _OFF,
     "resolved": _GOOD,
     "injected": Look("warn", "flag"),
+    # what differs
+    "added": Look("ok", "plus"),
+    "removed": Look("bad", "minus"),
+    "changed": Look("info", "moving"),
+    "renamed": Look("info", "dot"),
+    "retyped": Look("info", "dot"),
     # signatures and the log
     "verified": _GOOD,
     "unsigned": _CARE,

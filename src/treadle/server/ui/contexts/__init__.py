@@ -32,6 +32,15 @@ from treadle.server.ui.contexts.data import (
     QuarantineRow,
     RemovedVersionRow,
 )
+from treadle.server.ui.contexts.diffs import (
+    CellChange,
+    ChangedRow,
+    ChangedRows,
+    ColumnChange,
+    DatasetDiffContext,
+    FileChange,
+    WholeRows,
+)
 from treadle.server.ui.contexts.endpoints import (
     EndpointContext,
     EndpointsContext,
@@ -112,8 +121,12 @@ __all__ = [
     "PARTS",
     "AlertRow",
     "AssessmentRow",
+    "CellChange",
     "Chain",
+    "ChangedRow",
+    "ChangedRows",
     "CheckRow",
+    "ColumnChange",
     "ColumnChoice",
     "ColumnProfile",
     "CompareContext",
@@ -124,6 +137,7 @@ __all__ = [
     "CurveLook",
     "CurveSet",
     "DatasetContext",
+    "DatasetDiffContext",
     "DatasetProfileContext",
     "DatasetRow",
     "DatasetUse",
@@ -147,6 +161,7 @@ __all__ = [
     "FacetValue",
     "FacetsContext",
     "FieldRow",
+    "FileChange",
     "FileRow",
     "FindingRow",
     "FreezeRow",
@@ -190,6 +205,7 @@ __all__ = [
     "VariantRow",
     "VersionFile",
     "ViewRow",
+    "WholeRows",
     "WindowRow",
 ]
 
@@ -205,6 +221,7 @@ PAGES: dict[str, type[DataclassInstance]] = {
     "datasets.html": DatasetsContext,
     "dataset.html": DatasetContext,
     "dataset_profile.html": DatasetProfileContext,
+    "dataset_diff.html": DatasetDiffContext,
     "dataset_version.html": DatasetVersionContext,
     "evaluations.html": EvaluationsContext,
     "evaluation.html": EvaluationContext,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from treadle.server.ui.contexts.rows import DatasetUse
-    from treadle.server.ui.widgets import Histogram, Link, Notice, Page, Pager, Stat
+    from treadle.server.ui.widgets import Histogram, Link, Notice, Option, Page, Pager, Stat
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,9 @@ class DatasetContext:
 
     page: Page
     name: str
+    diff: str
+    olds: tuple[Option, ...]
+    news: tuple[Option, ...]
     versions: tuple[DatasetVersionRow, ...]
     removed: tuple[RemovedVersionRow, ...]
     pager: Pager
@@ -138,6 +141,7 @@ class DatasetVersionContext:
     tags: tuple[str, ...]
     parents: tuple[Link, ...]
     source: str
+    diff: Link | None
     stats: tuple[Stat, ...]
     is_table: bool
     columns: tuple[ColumnProfile, ...]

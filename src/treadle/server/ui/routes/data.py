@@ -16,7 +16,8 @@ from treadle.server.ui.contexts import (
     RemovedVersionRow,
 )
 from treadle.server.ui.dataset_page import contract_state, dataset_version_context
-from treadle.server.ui.places import dataset_place, dataset_version_place
+from treadle.server.ui.diff_page import diff_context, version_options
+from treadle.server.ui.places import dataset_diff_place, dataset_place, dataset_version_place
 from treadle.server.ui.profile_page import dataset_profile_context
 from treadle.server.ui.snippets import snippets
 from treadle.server.ui.widgets import Link, Notice, Page
@@ -55,6 +56,7 @@ def dataset(request: Request) -> Response:
     """List the versions of a dataset, newest first."""
     app, offset, name = app_of(request), paging.offset_of(request), request.path_params["name"]
     found = app.data.versions(name, limit=paging.ROWS, offset=offset)
+    newest = app.data.versions(name, limit=paging.ROWS).items if offset else found.items
     verdicts, pointers = app.data.verdicts(name), app.data.pointers(name)
     held: Counter[int] = Counter()
     for quarantine in app.data.quarantines(name):
@@ -73,6 +75,9 @@ def dataset(request: Request) -> Response:
             live="dataset.",
         ),
         name=name,
+        diff=dataset_diff_place(name),
+        olds=version_options(newest, newest[1]) if len(newest) > 1 else (),
+        news=version_options(newest, newest[0]) if len(newest) > 1 else (),
         versions=tuple(
             _version(
                 version,
@@ -106,6 +111,11 @@ def profile(request: Request) -> Response:
         "dataset_profile.html",
         dataset_profile_context(request, f"{name}@{wanted}"),
     )
+
+
+def diff(request: Request) -> Response:
+    """Show what two versions of a dataset differ in."""
+    return page(request, "dataset_diff.html", diff_context(request))
 
 
 def _summary(summary: DatasetSummary) -> DatasetRow:
@@ -172,6 +182,7 @@ def _nothing() -> Notice:
 ROUTES = (
     ("/data", datasets),
     ("/data/{name}", dataset),
+    ("/data/{name}/diff", diff),
     ("/data/{name}/{version}", version),
     ("/data/{name}/{version}/profile", profile),
 )
