@@ -5,13 +5,13 @@ from __future__ import annotations
 import tempfile
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from treadle.data.diffs.applying import applied
 from treadle.data.diffs.merging import TableMerge
 from treadle.data.diffs.rows import TableDiff
 from treadle.data.diffs.tables import Part, Table
-from treadle.data.sources import CSV_ENDINGS, PARQUET_ENDINGS, load_source
+from treadle.data.tables.sources import TABLE_ENDINGS, read_file
 from treadle.kernel.errors import NotFound
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from treadle.data.contracts import Contract, ContractBody
     from treadle.data.diffs.entities import Side
-    from treadle.data.sources import ArrowStream
     from treadle.data.tables.parts import TableParts
+    from treadle.data.tables.sources import ArrowStream
 
 Compared: TypeAlias = "str | Path | pa.Table | ArrowStream"
 """A version (`flights@2`), a CSV or Parquet file, or a frame."""
@@ -127,7 +127,7 @@ class Diffs:
         try:
             parts = self.parts(source)
         except NotFound:
-            if source.lower().endswith(CSV_ENDINGS + PARQUET_ENDINGS):
+            if source.lower().endswith(TABLE_ENDINGS):
                 return _from_outside(Path(source), stack)
             raise
         paths = stack.enter_context(parts.on_disk()).paths
@@ -141,5 +141,5 @@ def _from_outside(source: Path | pa.Table | ArrowStream, stack: ExitStack) -> _O
     """Lay a file or frame out as the Parquet file that it would be committed as."""
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="treadle-"))
     name = source.name if isinstance(source, Path) else f"a {type(source).__name__}"
-    rows = load_source(cast("pa.Table", source)).table
+    rows = read_file(source)
     return _Opened(Table.write(rows, Path(folder) / "table.parquet"), name, "")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 import pyarrow as pa
 from pyarrow import parquet as pq
 
-from treadle.data.parquet import COMPRESSION_LEVEL, ROWS_PER_GROUP, written_schema
+from treadle.data.parquet import COMPRESSION_LEVEL, written_schema
 from treadle.kernel.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 MEMORY = "1GB"
 """What DuckDB may hold of two tables; the rest waits in temporary files."""
 BATCH_ROWS = 8_192
+GROUP_ROWS = 1 << 20
 _ROW_BITS = 40
 """A row is numbered by its file's place and its place in the file."""
 
@@ -91,7 +92,7 @@ class Table:
     def write(cls, rows: pa.Table | pa.RecordBatchReader, path: Path) -> Self:
         """Keep rows in a file of their own, a batch at a time, and return them as a table."""
         schema = pa.schema([pa.field(f.name, f.type) for f in rows.schema])
-        batches = rows.to_batches(ROWS_PER_GROUP) if isinstance(rows, pa.Table) else rows
+        batches = rows.to_batches(GROUP_ROWS) if isinstance(rows, pa.Table) else rows
         options = {"compression": "zstd", "compression_level": COMPRESSION_LEVEL}
         with pq.ParquetWriter(path, schema, **options) as writer:
             for batch in batches:
