@@ -13,6 +13,8 @@ from treadle.cli.home import client_of
 from treadle.cli.output import json_option
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from treadle.data.diffs.entities import DiffSummary, RowChange, SchemaChange
     from treadle.data.diffs.rows import TableDiff
     from treadle.data.service import Data
@@ -122,7 +124,7 @@ def _print_lines(values: Any) -> None:
     import msgspec
 
     for value in values:
-        click.echo(msgspec.json.encode(value))
+        click.echo(msgspec.json.encode(value).decode())
 
 
 def _print_summary(found: DiffSummary) -> None:
@@ -173,19 +175,22 @@ def _print_rows(told: TableDiff, limit: int) -> None:
         (change.kind, *(_value(v) for v in change.key.values()), _cells_sentence(change))
         for change in told.changes(kinds=("changed", "added", "removed"), limit=limit)
     ]
-    if not rows:
-        return
-    key = [_printable(name) for name in told.key.columns]
+    if rows:
+        _print_aligned(told.key.columns, rows)
+    counts = told.counts
+    more = counts.changed + counts.added + counts.removed - len(rows)
+    if more:
+        click.echo(f"… and {more:,} more; all of them with --json or --out FILE.parquet")
+
+
+def _print_aligned(names: Sequence[str], rows: Sequence[tuple[str, ...]]) -> None:
+    key = [_printable(name) for name in names]
     lines = [("", *key, "what"), *rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]) - 1)] + [0]
     click.echo("")
     for place, line in enumerate(lines):
         text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         click.echo(text.rstrip() if place else click.style(text.rstrip(), bold=True))
-    counts = told.counts
-    more = counts.changed + counts.added + counts.removed - len(rows)
-    if more:
-        click.echo(f"… and {more:,} more; all of them with --json or --out FILE.parquet")
 
 
 def _cells_sentence(change: RowChange) -> str:

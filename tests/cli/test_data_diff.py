@@ -1,0 +1,122 @@
+"""`treadle data diff` on tables: what people read, what programs read, and what is refused."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from pyarrow import parquet as pq
+
+BEFORE = "id,city,fare\n1,Bern,1\n2,Chur,2\n3,Thun,3\n"
+AFTER = "id,city,fare\n1,Bern,1\n2,Genf,2\n4,Visp,4\n"
+
+
+@pytest.fixture
+def trips(cli, tmp_path):
+    """Two versions of a table, and the second one's file."""
+    path = tmp_path / "trips.csv"
+    for text in (BEFORE, AFTER):
+        path.write_text(text)
+        assert cli("data", "commit", path, "--name", "trips").code == 0
+    return path
+
+
+def test_rows_and_cells_are_named(cli, trips):
+    said = cli("data", "diff", "trips@1", "trips@2")
+
+    assert said.code == 1
+    assert said.out.splitlines() == [
+        "trips@1 → trips@2, by id, found to repeat in no row (name another with --key)",
+        "1 rows added, 1 removed, 1 changed, 1 unchanged (3 → 3)",
+        "changed cells: city 1",
+        "",
+        "         id  what",
+        "changed  2   city Chur → Genf",
+        "added    4   city Visp, fare 4",
+        "removed  3   city Thun, fare 3",
+    ]
+
+
+def test_a_file_is_compared_with_what_it_became(cli, trips):
+    said = cli("data", "diff", "trips", trips)
+
+    assert said.code == 0
+    assert "0 rows added, 0 removed, 0 changed, 3 unchanged" in said.out
+
+
+def test_json_is_a_line_a_row_after_the_summary(cli, trips):
+    said = cli("data", "diff", "trips@1", "trips@2", "--key", "id", "--json")
+
+    summary, *rows = [msgspec.json.decode(line) for line in said.out.splitlines()]
+    assert summary["key"] == {"columns": ["id"], "source": "given"}
+    assert [(row["kind"], row["key"]["id"]) for row in rows] == [
+        ("changed", 2),
+        ("added", 4),
+        ("removed", 3),
+    ]
+
+
+def test_columns_that_differ_come_before_rows(cli, trips):
+    trips.write_text("id,town,fare,tip\n1,Bern,1.5,\n2,Genf,2,1\n4,Visp,4,2\n")
+
+    said = cli("data", "diff", "trips@2", trips, "--limit", 0)
+
+    assert said.out.splitlines()[1:4] == [
+        "= column city → town, the same values",
+        "~ column fare  int64 → double, compared as number",
+        "+ column tip  int64, 2 values",
+    ]
+    assert said.out.splitlines()[-1].startswith("… and 1 more;")
+
+
+def test_rows_go_into_a_file(cli, trips, tmp_path):
+    parquet, csv, lines = (tmp_path / f"out.{ending}" for ending in ("parquet", "csv", "jsonl"))
+
+    told = [cli("data", "diff", "trips@1", "trips@2", "--out", p) for p in (parquet, csv, lines)]
+
+    assert [said.code for said in told] == [1, 1, 1]
+    assert f"Wrote 3 rows to {parquet}" in told[0].err
+    assert pq.read_table(parquet)["change"].to_pylist() == ["changed", "added", "removed"]
+    assert csv.read_text().splitlines()[1] == "changed,2,1,1,city,Chur,Genf"
+    assert len(lines.read_text().splitlines()) == 4
+    assert sorted(tmp_path.glob(".*.draft")) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--key", "cty"), "Did you mean 'city'?"),
+        (("--key", "id", "--key", "id"), "name each column once"),
+        (("--out", "diff.xlsx"), "in which form?"),
+        (("--out", "no/such/diff.csv"), "No folder 'no/such'"),
+    ],
+)
+def test_what_cannot_be_done_is_said(cli, trips, words, told):
+    said = cli("data", "diff", "trips@1", "trips@2", *words)
+
+    assert said.code == 1
+    assert told in said.err
+    assert "Traceback" not in said.err
+
+
+def test_a_key_of_several_rows_is_told(cli, trips):
+    trips.write_text("id,city,fare\n1,Bern,1\n1,Bern,2\n1,Visp,3\n")
+
+    said = cli("data", "diff", "trips@1", trips, "--key", "id")
+
+    assert "1 keys name several rows" in said.err
+
+
+def test_a_table_is_not_compared_with_files(cli, trips, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a").write_text("a")
+    cli("data", "commit", tmp_path / "in", "--name", "pets")
+
+    said = cli("data", "diff", "trips", "pets")
+
+    assert said.code == 1
+    assert "pets@1 holds files, not a table" in said.err
+
+
+def test_what_is_not_there_is_named(cli, trips):
+    assert "No dataset 'trisp'" in cli("data", "diff", "trips", "trisp").err
+    assert "Did you mean 'trips.csv'" in cli("data", "diff", "trips", "trisp.csv").err
