@@ -120,3 +120,19 @@ def test_a_table_is_not_compared_with_files(cli, trips, tmp_path):
 def test_what_is_not_there_is_named(cli, trips):
     assert "No dataset 'trisp'" in cli("data", "diff", "trips", "trisp").err
     assert "Did you mean 'trips.csv'" in cli("data", "diff", "trips", "trisp.csv").err
+
+
+def test_branches_of_a_table_are_merged_by_cell(cli, trips):
+    cli("data", "branch", "trips", "exp")
+    trips.write_text(AFTER.replace("2,Genf,2", "2,Basel,2"))
+    cli("data", "commit", trips, "--name", "trips", "--branch", "exp")
+    trips.write_text(AFTER.replace("2,Genf,2", "2,Bern,2"))
+    cli("data", "commit", trips, "--name", "trips")
+
+    stopped = cli("data", "merge", "trips@exp", "--key", "id")
+    merged = cli("data", "merge", "trips@exp", "--ours", "--dry-run")
+
+    assert stopped.code == 1
+    assert "conflict  id 2, city  both changed: base Genf, ours Bern, theirs Basel" in stopped.out
+    assert "1 conflict since trips@2; nothing was done." in stopped.err
+    assert "has all of trips@3 already" in merged.out

@@ -164,6 +164,13 @@ def tag_command(
 @click.option("--into", default="main", show_default=True, metavar="BRANCH", help="What takes it.")
 @click.option("--ours", "take", flag_value="ours", help="Where they differ, keep what INTO has.")
 @click.option("--theirs", "take", flag_value="theirs", help="Where they differ, take what REF has.")
+@click.option(
+    "--key",
+    "key",
+    multiple=True,
+    metavar="COLUMN",
+    help="Of a table: columns that name a row; else those of the contract, or found.",
+)
 @click.option("--message", "-m", default="", help="Why.")
 @dry_run_option
 @json_option
@@ -174,16 +181,20 @@ def merge(
     ref: str,
     into: str,
     take: Side | None,
+    key: tuple[str, ...],
     message: str,
     dry_run: bool,
     as_json: bool,
 ) -> None:
     """Bring what was changed on a branch or version (images@exp) into a branch.
 
-    Both are compared with the nearest version that they descend from. Where both changed the same
-    otherwise, nothing is done, it is named, and the exit code is 1.
+    Both are compared with the nearest version that they descend from, tables row by row and cell by
+    cell. Where both changed the same otherwise, nothing is done, it is named, and the exit code is
+    1.
     """
-    found = client_of(ctx).data.merge(ref, into=into, take=take, message=message, dry_run=dry_run)
+    found = client_of(ctx).data.merge(
+        ref, into=into, take=take, message=message, dry_run=dry_run, key=key or None
+    )
     if as_json:
         print_json(found)
     else:
@@ -291,7 +302,8 @@ def _print_merged(found: Merged, *, dry_run: bool) -> None:
         click.echo(f"{would} {found.into} to {found.theirs}: it has nothing of its own.")
     elif found.kind == "merged":
         made = "Would merge" if dry_run else f"{found.version} merges"
-        told = f"{made} {found.theirs} into {found.into}: {_counted(found.taken, 'path')} taken."
+        taken = _counted(found.taken, "row" if found.is_table else "path")
+        told = f"{made} {found.theirs} into {found.into}: {taken} taken."
         if found.version == found.theirs:
             told = f"Moved {found.into} to {found.version}: the merge comes to what that holds."
         click.echo(told)
@@ -299,11 +311,11 @@ def _print_merged(found: Merged, *, dry_run: bool) -> None:
         for clash in found.conflicts[:CONFLICTS_SHOWN]:
             path = clash.path if clash.path.isprintable() else repr(clash.path)
             click.echo(f"conflict  {path}  {clash.why}")
-        if len(found.conflicts) > CONFLICTS_SHOWN:
-            left = len(found.conflicts) - CONFLICTS_SHOWN
+        if found.conflict_count > CONFLICTS_SHOWN:
+            left = found.conflict_count - CONFLICTS_SHOWN
             click.echo(f"… and {left:,} more; all of them with --json")
         click.echo(
-            f"{_counted(len(found.conflicts), 'conflict')} since {found.base or 'the beginning'}; "
+            f"{_counted(found.conflict_count, 'conflict')} since {found.base or 'the beginning'}; "
             f"nothing was done. Take one side's with --ours or --theirs.",
             err=True,
         )

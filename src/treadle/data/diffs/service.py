@@ -11,6 +11,7 @@ from treadle.data.diffs.applying import applied
 from treadle.data.diffs.merging import TableMerge
 from treadle.data.diffs.rows import TableDiff
 from treadle.data.diffs.tables import Part, Table
+from treadle.data.entities import DatasetVersion
 from treadle.data.tables.sources import TABLE_ENDINGS, read_file
 from treadle.kernel.errors import NotFound
 
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from treadle.data.tables.parts import TableParts
     from treadle.data.tables.sources import ArrowStream
 
-Compared: TypeAlias = "str | Path | pa.Table | ArrowStream"
-"""A version (`flights@2`), a CSV or Parquet file, or a frame."""
+Compared: TypeAlias = "str | DatasetVersion | Path | pa.Table | ArrowStream"
+"""A version, by its ref (`flights@2`) or itself, a CSV or Parquet file, or a frame."""
 
 
 class _Opened(NamedTuple):
@@ -43,6 +44,8 @@ class Diffs:
 
         def parts(self, ref: str) -> TableParts:
             """Return a version's rows."""
+
+        def _parts_of(self, version: DatasetVersion) -> TableParts: ...
 
         def contract(self, name: str) -> Contract | None:
             """Return the contract of a dataset."""
@@ -122,6 +125,8 @@ class Diffs:
         return contract.body if contract else None
 
     def _opened(self, source: Compared, stack: ExitStack) -> _Opened:
+        if isinstance(source, DatasetVersion):
+            return _laid_out(self._parts_of(source), stack)
         if not isinstance(source, str):
             return _from_outside(source, stack)
         try:
@@ -130,11 +135,15 @@ class Diffs:
             if source.lower().endswith(TABLE_ENDINGS):
                 return _from_outside(Path(source), stack)
             raise
-        paths = stack.enter_context(parts.on_disk()).paths
-        digests = [entry.digest for entry in parts.entries] or [parts.version.table]
-        named = zip(paths, digests, strict=True)
-        table = Table([Part(path, digest) for path, digest in named])
-        return _Opened(table, parts.version.ref, parts.version.dataset)
+        return _laid_out(parts, stack)
+
+
+def _laid_out(parts: TableParts, stack: ExitStack) -> _Opened:
+    paths = stack.enter_context(parts.on_disk()).paths
+    digests = [entry.digest for entry in parts.entries] or [parts.version.table]
+    named = zip(paths, digests, strict=True)
+    table = Table([Part(path, digest) for path, digest in named])
+    return _Opened(table, parts.version.ref, parts.version.dataset)
 
 
 def _from_outside(source: Path | pa.Table | ArrowStream, stack: ExitStack) -> _Opened:

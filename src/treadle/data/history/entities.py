@@ -22,7 +22,7 @@ class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Clash(msgspec.Struct, frozen=True):
-    """A path on which two sides of a merge do not agree."""
+    """A path, or a cell or row of a table, on which two sides of a merge do not agree."""
 
     path: str
     why: str
@@ -32,7 +32,8 @@ class Merged(msgspec.Struct, frozen=True, kw_only=True):
     """What a merge did, or would do.
 
     `forward` moved the branch without a new version; `nothing` was to be done; with `conflicts`
-    nothing was done. `taken` are the paths that differ from the branch's own.
+    nothing was done. `taken` are the paths, or rows of a table, that differ from the branch's own.
+    Of very many conflicts of a table the first are here; `conflict_count` is how many there are.
     """
 
     kind: MergeKind
@@ -42,6 +43,8 @@ class Merged(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
     taken: int = 0
     conflicts: tuple[Clash, ...] = ()
+    conflict_count: int = 0
+    is_table: bool = False
 
 
 class Removal(msgspec.Struct, frozen=True, kw_only=True):

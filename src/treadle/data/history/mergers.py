@@ -9,20 +9,29 @@ import msgspec
 from treadle.data import store as sql
 from treadle.data.branches.entities import MAIN
 from treadle.data.branches.graph import descends, merge_base
+from treadle.data.diffs.service import Diffs
 from treadle.data.entities import DatasetVersion
 from treadle.data.facts import BranchSet
-from treadle.data.history.entities import Merged
+from treadle.data.history.entities import Clash, Merged
 from treadle.data.history.merging import differing, merge_trees
 from treadle.data.refs import find_version
+from treadle.data.tables.service import Tables
 from treadle.data.trees.encoding import read_tree
-from treadle.data.trees.service import ATTEMPTS, Trees
+from treadle.data.trees.service import ATTEMPTS
 from treadle.data.versions import point_branch, require_branch
 from treadle.kernel.errors import Conflict, InvalidInput
 from treadle.storage.chunks.writing import ChunkWriter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from treadle.data.diffs.entities import Conflict as RowConflict
     from treadle.data.history.entities import Side
     from treadle.data.trees.entities import TreeEntry
+
+
+CONFLICTS_LISTED = 1_000
+CELL_CHARACTERS = 60
 
 
 class Sides(msgspec.Struct, frozen=True):
@@ -34,6 +43,11 @@ class Sides(msgspec.Struct, frozen=True):
     base: DatasetVersion | None
     is_forward: bool
 
+    @property
+    def message(self) -> str:
+        """Return why there is a version, when nobody says."""
+        return f"merge {self.theirs.ref} into {self.branch}"
+
     def merged(self, **fields: object) -> Merged:
         """Return what became of it."""
         return Merged(
@@ -44,7 +58,22 @@ class Sides(msgspec.Struct, frozen=True):
         )
 
 
-class Mergers(Trees):
+def _clash(found: RowConflict) -> Clash:
+    key = ", ".join(f"{name} {value}" for name, value in found.key.items())
+    where = ", ".join(part for part in (key, found.column) if part)
+    sides = ((side, getattr(found, side)) for side in ("base", "ours", "theirs"))
+    told = ", ".join(f"{side} {_short(value)}" for side, value in sides)
+    return Clash(where, f"{found.kind.replace('_', ' ')}: {told}")
+
+
+def _short(value: object) -> str:
+    if isinstance(value, dict):
+        return "has the row"
+    text = "nothing" if value is None else str(value)
+    return text if len(text) <= CELL_CHARACTERS else text[: CELL_CHARACTERS - 1] + "…"
+
+
+class Mergers(Tables, Diffs):
     """Merges branches."""
 
     def merge(
@@ -55,16 +84,18 @@ class Mergers(Trees):
         take: Side | None = None,
         message: str = "",
         dry_run: bool = False,
+        key: Sequence[str] | None = None,
     ) -> Merged:
         """Bring what was changed on a version or branch into a branch of the same dataset.
 
-        Against the nearest version that both descend from, path by path. Where the sides do not
-        agree nothing is done and the paths are named, unless `take` says whose is right. Where the
-        branch has nothing of its own it only moves.
+        Against the nearest version that both descend from, path by path; tables row by row, by
+        `key` as in `diff`, and cell by cell. Where the sides do not agree nothing is done and it is
+        named, unless `take` says whose is right. Where the branch has nothing of its own it only
+        moves.
         """
         for _ in range(ATTEMPTS):
             sides = self._sides(ref, into)
-            found = self._merged(sides, take=take, message=message, dry_run=dry_run)
+            found = self._merged(sides, take=take, message=message, dry_run=dry_run, key=key)
             if found is not None:
                 return found
         raise Conflict(
@@ -84,7 +115,13 @@ class Mergers(Trees):
         return Sides(into, ours, theirs, below, forward)
 
     def _merged(
-        self, sides: Sides, *, take: Side | None, message: str, dry_run: bool
+        self,
+        sides: Sides,
+        *,
+        take: Side | None,
+        message: str,
+        dry_run: bool,
+        key: Sequence[str] | None,
     ) -> Merged | None:
         """Return what the merge did, None when something came in between."""
         ours, theirs, base = sides.ours, sides.theirs, sides.base
@@ -92,19 +129,19 @@ class Mergers(Trees):
             return sides.merged(kind="nothing", version=ours.ref)
         if sides.is_forward:
             return self._forward(sides, dry_run=dry_run)
+        if ours.is_table and theirs.is_table:
+            return self._merged_rows(sides, take=take, message=message, dry_run=dry_run, key=key)
         trees = [self._entries(side) for side in (base, ours, theirs)]
         merged, clashes = merge_trees(*trees, take=take)
         if clashes:
-            return sides.merged(kind="conflicts", conflicts=clashes)
+            return sides.merged(kind="conflicts", conflicts=clashes, conflict_count=len(clashes))
         taken = differing(trees[1], merged)
         if dry_run or not taken:
             return sides.merged(kind="merged" if taken else "nothing", taken=taken)
-        draft = msgspec.structs.replace(
-            self.draft(
-                ours.dataset,
-                message=message or f"merge {theirs.ref} into {sides.branch}",
-                branch=sides.branch,
-            ),
+        draft = self.draft(
+            ours.dataset,
+            message=message or sides.message,
+            branch=sides.branch,
             parents=(ours.number, theirs.number),
         )
         try:
@@ -117,11 +154,59 @@ class Mergers(Trees):
             return None
         return sides.merged(kind="merged", version=version.ref, taken=taken)
 
+    def _merged_rows(
+        self,
+        sides: Sides,
+        *,
+        take: Side | None,
+        message: str,
+        dry_run: bool,
+        key: Sequence[str] | None,
+    ) -> Merged | None:
+        """Merge tables as `_merged` merges files."""
+        ours, theirs, base = sides.ours, sides.theirs, sides.base
+        if base is None or not base.is_table:
+            raise Conflict(
+                f"{ours.ref} and {theirs.ref} descend from no table: nothing says what is new.",
+                hint=f"Name one as their base: client.data.merge_tables(BASE, {ours.ref!r}, …).",
+            )
+        with self.merge_tables(base, ours, theirs, key=key, prefer=take) as rows:
+            counts = rows.counts
+            if counts.conflicts and take is None:
+                told = tuple(_clash(each) for each in rows.conflicts(limit=CONFLICTS_LISTED))
+                return sides.merged(
+                    kind="conflicts",
+                    conflicts=told,
+                    conflict_count=counts.conflicts,
+                    is_table=True,
+                )
+            taken = counts.added + counts.removed + counts.changed
+            is_new = bool(taken) or rows.schema.names != [c.name for c in ours.columns]
+            if dry_run or not is_new:
+                kind = "merged" if is_new else "nothing"
+                return sides.merged(kind=kind, taken=taken, is_table=True)
+            try:
+                version = self.commit_table(
+                    ours.dataset,
+                    rows.arrow(),
+                    message=message or sides.message,
+                    branch=sides.branch,
+                    expect=ours.ref,
+                    parents=(ours.number, theirs.number),
+                )
+            except Conflict as error:
+                if "head" in error.data:  # somebody committed there
+                    return None
+                raise
+        return sides.merged(kind="merged", version=version.ref, taken=taken, is_table=True)
+
     def _entries(self, version: DatasetVersion | None) -> tuple[TreeEntry, ...]:
         if version is None:
             return ()
         if version.is_table:
-            raise InvalidInput(f"{version.ref} is a table: its rows are not merged path by path.")
+            raise InvalidInput(
+                f"{version.ref} is a table, the other side is files: they cannot be merged."
+            )
         # Of a removed base, too: what descends from it keeps what it needs until it is forgotten.
         return read_tree(version.tree, reader=self._reader)
 

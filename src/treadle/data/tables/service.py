@@ -51,6 +51,7 @@ class Tables(Trees):
         progress: Callable[[int], None] | None = None,
         branch: str = MAIN,
         expect: str = "",
+        parents: tuple[int, ...] = (),
     ) -> DatasetVersion:
         """Commit a file of rows (CSV, JSON lines, Parquet, Arrow), or a frame, as the next version.
 
@@ -60,7 +61,7 @@ class Tables(Trees):
         that cannot be read; no version is made.
 
         It lands on the head of `branch`, also when that moved meanwhile; `expect` names the version
-        that must be the head, else Conflict is raised.
+        that must be the head, else Conflict is raised. A merge names its `parents` by number.
         """
         require_name(name)
         paths = files_among(source)
@@ -69,7 +70,13 @@ class Tables(Trees):
                 name, paths, message=message, progress=progress, branch=branch, expect=expect
             )
         return self.commit_table(
-            name, source, message=message, progress=progress, branch=branch, expect=expect
+            name,
+            source,
+            message=message,
+            progress=progress,
+            branch=branch,
+            expect=expect,
+            parents=parents,
         )
 
     def commit_table(
@@ -81,6 +88,7 @@ class Tables(Trees):
         progress: Callable[[int], None] | None = None,
         branch: str = MAIN,
         expect: str = "",
+        parents: tuple[int, ...] = (),
     ) -> DatasetVersion:
         """Commit rows as the next version; several files with the same columns are one table.
 
@@ -91,7 +99,7 @@ class Tables(Trees):
         for _ in range(ATTEMPTS if origin.can_repeat else 1):
             writer = ChunkWriter(self._intake())
             taken = take_table(origin, writer=writer, progress=progress)
-            draft = self.draft(name, message=message, branch=branch)
+            draft = self.draft(name, message=message, branch=branch, parents=parents)
             version = self.land_table(draft, taken, writer=writer, expect=expect)
             if version is not None:
                 return version

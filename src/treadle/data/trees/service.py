@@ -219,7 +219,9 @@ class Trees:
         """Make the chunks known again that packs hold and no row says, were the rows lost."""
         return rebuild(store=self._store, objects=self._objects, dry_run=dry_run)
 
-    def draft(self, name: str, *, message: str, branch: str = MAIN) -> DatasetVersion:
+    def draft(
+        self, name: str, *, message: str, branch: str = MAIN, parents: tuple[int, ...] = ()
+    ) -> DatasetVersion:
         """Return what is known of a version before its content is."""
         return DatasetVersion(
             id=new_id(),
@@ -236,6 +238,7 @@ class Trees:
             code_commit=self._code_commit(),
             created_at=0,
             branch=branch,
+            parents=parents,
         )
 
     def land(
