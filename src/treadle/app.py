@@ -189,7 +189,13 @@ class App:
         """What comes from other tools and goes to them."""
         from treadle.exchange.service import Exchange  # only who asks pays
 
-        return Exchange(tracking=self.tracking, registry=self.registry, artifacts=self.artifacts)
+        return Exchange(
+            tracking=self.tracking,
+            registry=self.registry,
+            artifacts=self.artifacts,
+            data=self.data,
+            home=self.home,
+        )
 
     @cached_property
     def pipelines(self) -> Pipelines:

@@ -6,19 +6,20 @@ from pathlib import Path
 
 import click
 
-from treadle.cli.arrivals import Progress, print_report
+from treadle.cli.arrivals import LEFT_OUT_SHOWN, Progress, print_report
 from treadle.cli.group import Group
 from treadle.cli.home import client_of
-from treadle.cli.output import json_option, print_json
+from treadle.cli.output import dry_run_option, json_option, print_json, size
 
 
 @click.group(
     "export",
     cls=Group,
-    example="treadle export mlflow ./mlruns\ntreadle export tensorboard 01a1fb8f ./logs",
+    example="treadle export mlflow ./mlruns\ntreadle export dvc photos ./shared\n"
+    "treadle export tensorboard 01a1fb8f ./logs",
 )
 def command() -> None:
-    """Write what is here so that MLflow or TensorBoard opens it."""
+    """Write what is here so that MLflow, DVC or TensorBoard opens it."""
 
 
 @command.command("mlflow", example="treadle export mlflow ./mlruns")
@@ -37,6 +38,36 @@ def mlflow(ctx: click.Context, *, folder: Path, as_json: bool) -> None:
         print_json(report)
     else:
         print_report(report, verb="written")
+
+
+@command.command("dvc", example="treadle export dvc photos@3 ./shared --dry-run")
+@click.argument("ref", metavar="NAME[@N]")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@dry_run_option
+@json_option
+@click.pass_context
+def dvc(ctx: click.Context, *, ref: str, folder: Path, dry_run: bool, as_json: bool) -> None:
+    """Write a version into a folder from which dvc pull works.
+
+    NAME.dvc says what the folder NAME holds, remote/ holds the bytes by their MD5. A fresh folder
+    becomes a DVC repository; of one that is, nothing is changed and the command that adds the
+    remote is said.
+    """
+    with Progress(quiet=as_json) as progress:
+        done = client_of(ctx).exchange.export_dvc(
+            ref, folder, dry_run=dry_run, on_thing=progress.tell
+        )
+    if as_json:
+        print_json(done)
+        return
+    verb = "Would write" if dry_run else "Wrote"
+    click.echo(f"{verb} {done.ref}, {done.files:,} files, {size(done.size_bytes)}: {done.path}")
+    for left in done.left_out[:LEFT_OUT_SHOWN]:
+        click.echo(f"  left out: {left.what}: {left.why}")
+    if len(done.left_out) > LEFT_OUT_SHOWN:
+        click.echo(f"  … and {len(done.left_out) - LEFT_OUT_SHOWN} more; --json has them all")
+    if not dry_run:
+        click.echo(f"Fetch it: cd {folder} && {done.hint or 'dvc pull'}")
 
 
 @command.command("tensorboard", example="treadle export tensorboard 01a1fb8f ./logs")

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     cls=Group,
     example="treadle import mlflow sqlite:///mlflow.db --artifacts ./mlartifacts\n"
     "treadle import mlflow http://127.0.0.1:5000\n"
+    "treadle import dvc .\n"
     "treadle import tensorboard ./logs --experiment boards",
 )
 def command() -> None:
-    """Bring in what MLflow or TensorBoard has kept; done twice, only what is new comes."""
+    """Bring in what MLflow, DVC or TensorBoard has kept; done twice, only what is new comes."""
 
 
 @command.command(
@@ -51,6 +52,34 @@ def mlflow(ctx: click.Context, *, store: str, artifacts: str, dry_run: bool, as_
     with Progress(quiet=as_json) as progress:
         report = client_of(ctx).exchange.import_mlflow(
             store, artifacts=artifacts, dry_run=dry_run, on_thing=progress.tell
+        )
+    if as_json:
+        print_json(report)
+    else:
+        print_report(report, verb="would come" if dry_run else "came")
+
+
+@command.command(
+    "dvc",
+    example="treadle import dvc . --dry-run\ntreadle import dvc ../photos --prefix photos.",
+)
+@click.argument(
+    "repository", metavar="REPO", type=click.Path(exists=True, file_okay=False, path_type=Path)
+)
+@click.option("--prefix", default="", help="What the datasets' names begin with.")
+@dry_run_option
+@json_option
+@click.pass_context
+def dvc(ctx: click.Context, *, repository: Path, prefix: str, dry_run: bool, as_json: bool) -> None:
+    """Bring in what DVC keeps in a Git repository, every version with its history.
+
+    Each output of a .dvc file or dvc.lock becomes a dataset, data/raw.csv for one data.raw.csv.
+    Bytes come from DVC's cache and its remotes (folders, s3://, gs://). Broken off, the same
+    command goes on where it was.
+    """
+    with Progress(quiet=as_json) as progress:
+        report = client_of(ctx).exchange.import_dvc(
+            repository, prefix=prefix, dry_run=dry_run, on_thing=progress.tell
         )
     if as_json:
         print_json(report)

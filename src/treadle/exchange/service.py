@@ -5,8 +5,15 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+import msgspec
+
+from treadle.exchange.dvc import arrival as dvc_arrival
+from treadle.exchange.dvc import departure as dvc_departure
+from treadle.exchange.dvc.caches import Caches
+from treadle.exchange.dvc.history import Repository
 from treadle.exchange.mlflow.arrival import Arrival
 from treadle.exchange.mlflow.departure import Departure
+from treadle.exchange.mlflow.entities import LeftOut
 from treadle.exchange.mlflow.places import PlacedFiles
 from treadle.exchange.mlflow.store import DatabaseSource
 from treadle.exchange.mlflow.web import ServerFiles, ServerSource
@@ -18,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
+    from treadle.data.service import Data
     from treadle.exchange.mlflow.entities import Report
     from treadle.exchange.mlflow.ports import Files, Source
     from treadle.kernel.paging import Page
@@ -38,10 +46,20 @@ WEB = ("http://", "https://")
 class Exchange:
     """What comes in and what goes out. Each thing is a transaction; broken off, it goes on."""
 
-    def __init__(self, *, tracking: Tracking, registry: Registry, artifacts: Artifacts) -> None:
+    def __init__(
+        self,
+        *,
+        tracking: Tracking,
+        registry: Registry,
+        artifacts: Artifacts,
+        data: Data,
+        home: Path,
+    ) -> None:
         self._tracking = tracking
         self._registry = registry
         self._artifacts = artifacts
+        self._data = data
+        self._home = home
 
     def import_mlflow(
         self,
@@ -91,6 +109,47 @@ class Exchange:
                 place = self._artifacts.of_version(version.id)
                 written.version(version, files=self._files(place))
         return written.report()
+
+    def import_dvc(
+        self,
+        repository: Path,
+        *,
+        prefix: str = "",
+        dry_run: bool = False,
+        on_thing: Callable[[str, str], None] | None = None,
+    ) -> Report:
+        """Bring the outputs of a DVC repository in, each with its history in Git.
+
+        An output becomes the dataset of its path with dots for slashes, after `prefix`; a state of
+        it a version with the commit's author, time, message and parents. Bytes come from the cache
+        and the remotes, and are checked; what is in none is named. Done again, only what is new
+        comes.
+        """
+        left: list[tuple[str, str]] = []
+        arrival = dvc_arrival.Arrival(
+            repository=Repository(repository, tell=lambda what, why: left.append((what, why))),
+            caches=Caches(repository),
+            data=self._data,
+            memory=self._home / "imports" / "dvc",
+            prefix=prefix,
+            tell=on_thing or (lambda _kind, _name: None),
+        )
+        report = arrival.bring(dry_run=dry_run)
+        more = tuple(LeftOut(what=what, why=why) for what, why in dict(left).items())
+        return msgspec.structs.replace(report, left_out=(*report.left_out, *more))
+
+    def export_dvc(
+        self,
+        ref: str,
+        folder: Path,
+        *,
+        dry_run: bool = False,
+        on_thing: Callable[[str, str], None] | None = None,
+    ) -> dvc_departure.Written:
+        """Write a version into a folder from which `dvc pull` works."""
+        tell = on_thing or (lambda _kind, _name: None)
+        departure = dvc_departure.Departure(folder, data=self._data, tell=tell, dry_run=dry_run)
+        return departure.write(ref)
 
     def import_tensorboard(
         self,

@@ -135,8 +135,16 @@ class Trees:
         entries = {entry.path: entry for entry in self.files(ref) if entry.is_file}
         if path not in entries:
             raise NotFound("file", path, known=entries)
-        stream = ChunkStream(entries[path].chunks, reader=self._reader)
+        return self.open_entry(entries[path])
+
+    def open_entry(self, entry: TreeEntry) -> BinaryIO:
+        """Open a file of a tree that was listed before."""
+        stream = ChunkStream(entry.chunks, reader=self._reader)
         return io.BufferedReader(stream, buffer_size=io.DEFAULT_BUFFER_SIZE)
+
+    def open_object(self, digest: str) -> BinaryIO:
+        """Open a whole object that a version without a tree needs, verified."""
+        return self._objects.open(digest)
 
     def diff_files(self, before: str, after: str) -> TreeDiff:
         """Say which files differ from one version to another."""
@@ -218,6 +226,10 @@ class Trees:
     def rebuild(self, *, dry_run: bool = False) -> Rebuilt:
         """Make the chunks known again that packs hold and no row says, were the rows lost."""
         return rebuild(store=self._store, objects=self._objects, dry_run=dry_run)
+
+    def writer(self) -> ChunkWriter:
+        """Return what takes the bytes of a tree that is to land."""
+        return ChunkWriter(self._intake())
 
     def draft(
         self, name: str, *, message: str, branch: str = MAIN, parents: tuple[int, ...] = ()

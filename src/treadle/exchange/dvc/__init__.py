@@ -1,0 +1,1 @@
+"""Versions of DVC's repositories, brought in and written."""
