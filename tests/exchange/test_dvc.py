@@ -53,7 +53,10 @@ def git(folder: Path, *args: str, at: int = WHEN) -> str:
 
 def dvc(folder: Path, *args: str) -> None:
     if not DVC.exists():
-        pytest.fail(f"There is no {DVC}: ./run test makes it, or set TREADLE_PEERS.")
+        sentence = f"There is no {DVC}: ./run test installs it."
+        if os.environ.get("CI"):
+            pytest.fail(sentence)
+        pytest.skip(sentence)
     env = {**os.environ, **QUIET, "DVC_SITE_CACHE_DIR": str(folder.parent / "site")}
     done = subprocess.run([str(DVC), *args], check=False, cwd=folder, env=env, capture_output=True)
     assert done.returncode == 0, done.stderr.decode() + done.stdout.decode()
