@@ -26,6 +26,7 @@ from treadle.cli.output import (
     when_utc,
 )
 from treadle.cli.quarantines import quarantines
+from treadle.data.branches.entities import MAIN
 from treadle.data.entities import worst
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def show(ctx: click.Context, *, ref: str, as_json: bool) -> None:
             ("committed", f"{when_utc(version.created_at)} by {version.actor}"),
             ("message", version.message),
             ("made on", ", ".join(f"{version.dataset}@{n}" for n in version.parents)),
-            ("branch", version.branch),
+            ("branch", "" if version.branch == MAIN else version.branch),
             ("code", version.code_commit),
             ("digest", version.digest),
             *(("file", f"{f.path}  {size(f.size_bytes)}  {f.digest}") for f in version.files),
