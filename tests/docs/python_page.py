@@ -6,6 +6,8 @@ each with its signature and the first sentence of its docstring.
 
 from __future__ import annotations
 
+import ast
+import importlib
 import inspect
 import re
 import sys
@@ -34,12 +36,17 @@ def verbs_of(text: str) -> dict[str, list[str]]:
 def nouns(client: type[Client]) -> dict[str, type]:
     """Return the class behind each noun's attribute."""
     made = {n: p for n, p in vars(client).items() if isinstance(p, cached_property)}
-    return {n: getattr(composition, p.func.__annotations__["return"]) for n, p in made.items()}
+    # The composition imports a noun only when it is asked for: where from, its text says.
+    source = ast.parse(inspect.getsource(composition))
+    froms = [node for node in ast.walk(source) if isinstance(node, ast.ImportFrom)]
+    modules = {alias.name: node.module or "" for node in froms for alias in node.names}
+    names = {noun: p.func.__annotations__["return"] for noun, p in made.items()}
+    return {n: getattr(importlib.import_module(modules[k]), k) for n, k in names.items()}
 
 
 def verbs_in(kind: type) -> list[tuple[str, typing.Any]]:
     """Return the public methods of a class, and of a service it extends, as they are written."""
-    services = [k for k in kind.__mro__ if k is kind or k.__module__.endswith(".service")]
+    services = [k for k in kind.__mro__ if k.__module__.startswith("treadle.")]
     every = [item for service in services for item in vars(service).items()]
     return [(n, f) for n, f in every if inspect.isfunction(f) and n[0] != "_"]
 

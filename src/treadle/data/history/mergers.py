@@ -20,6 +20,7 @@ from treadle.data.trees.encoding import read_tree
 from treadle.data.trees.service import ATTEMPTS
 from treadle.data.versions import point_branch, require_branch
 from treadle.kernel.errors import Conflict, InvalidInput
+from treadle.storage.chunks.writing import ChunkWriter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -144,7 +145,7 @@ class Mergers(Tables, Diffs):
             parents=(ours.number, theirs.number),
         )
         try:
-            version = self.land(draft, merged, writer=self.writer(), expect=ours.ref)
+            version = self.land(draft, merged, writer=ChunkWriter(self._intake()), expect=ours.ref)
         except Conflict as error:
             if "head" in error.data:  # somebody committed there
                 return None
