@@ -63,6 +63,10 @@ class Profiles:
         `body` names the time and the target; a profile kept for others is made again.
         """
         version = parts.version
+        known = [c.name for c in version.columns]
+        for name in columns or ():
+            if name not in known:
+                raise NotFound("column", name, known=known)
         label = _label(version, body)
         time = chart_column([(c.name, c.type) for c in version.columns], (body and body.time) or "")
         found = self.known(version)
@@ -89,8 +93,9 @@ class Profiles:
         if reference is not None:
             drift = table_drift(reference.profile, profile, between=between, against=reference.ref)
             profile = msgspec.structs.replace(profile, drift=drift)
-        if columns is None:
-            self._keep(parts.version, profile)
+        if columns is not None:
+            return profile.only(columns)
+        self._keep(parts.version, profile)
         return profile
 
     def _compared(
