@@ -48,10 +48,10 @@ class Periods:
         return tuple(instants.astype(np.int64).tolist())
 
 
-def periods_between(first_us: int, last_us: int) -> Periods | None:
+def periods_between(first_us: int, last_us: int, *, finest: Unit = "hour") -> Periods | None:
     """Return the finest periods that are no more than 400 (96 hours); None when years are more."""
     ends = np.array([first_us, last_us], dtype=np.int64)
-    for unit in _UNITS:
+    for unit in _UNITS[_UNITS.index(finest) :]:
         low, high = _since_1970(ends, unit).tolist()
         most = _MOST_HOURS if unit == "hour" else MOST_PERIODS
         if high - low < most:

@@ -148,7 +148,7 @@ def _value(column: ColumnProfile, value: float | str | None) -> object:
     if isinstance(value, str):
         return _short(value)
     if value is not None and column.kind == "time" and column.type.startswith(("date", "timest")):
-        return when(int(value))
+        return when(int(value))[: 10 if column.type.startswith("date") else None]
     return value
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from treadle.analysis.periods import Periods, periods_between
 from treadle.analysis.profiles import TimeChart
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from numpy.typing import NDArray
 
     from treadle.data.profiling.reading import Reading, Streamed
@@ -64,5 +64,6 @@ class Charting:
 def charting(reading: Reading, column: Streamed | None) -> Charting | None:
     """Begin a chart over a column; None without one, or when it has no times."""
     ends = reading.ends(column) if column is not None else None
-    periods = periods_between(*ends) if ends else None
+    is_date = column is not None and pa.types.is_date(column.type)
+    periods = periods_between(*ends, finest="day" if is_date else "hour") if ends else None
     return Charting(column.name, periods) if column is not None and periods else None

@@ -126,6 +126,8 @@ def opened(source: Source, *, names: Sequence[str] | None = None) -> Iterator[Re
         # Parquet's statistics leave NaN out, and DuckDB would conclude that there is none.
         connection.execute("SET disabled_optimizers = 'statistics_propagation'")
         connection.execute("SET preserve_insertion_order = true")
+        # What takes long would draw a bar into the output, JSON or not.
+        connection.execute("SET enable_progress_bar = false")
         yield Reading(source, connection, names)
 
 

@@ -96,7 +96,8 @@ def column_value(found: ColumnProfile, value: float | str | None) -> str:
     if isinstance(value, str):
         return value if len(value) <= LONGEST_CELL else value[: LONGEST_CELL - 1] + "…"
     if found.kind == "time" and found.type.startswith(("date", "timestamp")):
-        return as_datetime(int(value)).strftime("%Y-%m-%d %H:%M")
+        form = "%Y-%m-%d" if found.type.startswith("date") else "%Y-%m-%d %H:%M"
+        return as_datetime(int(value)).strftime(form)
     return number(int(value) if value == int(value) else value)
 
 
