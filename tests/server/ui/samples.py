@@ -15,7 +15,9 @@ from treadle.server.ui.contexts import (
     Chain,
     ChangedRow,
     ChangedRows,
+    ChangeRow,
     CheckRow,
+    ClaimRow,
     ColumnChange,
     ColumnChoice,
     ColumnProfile,
@@ -24,6 +26,8 @@ from treadle.server.ui.contexts import (
     ComparedGroup,
     ComparedRow,
     ComparedRun,
+    ContractContext,
+    ContractNumberRow,
     CurveLook,
     CurveSet,
     DatasetContext,
@@ -58,6 +62,7 @@ from treadle.server.ui.contexts import (
     GateRow,
     HeatCell,
     HeatRow,
+    HeldRow,
     HintRow,
     HomeContext,
     LoggedDatasetRow,
@@ -74,9 +79,11 @@ from treadle.server.ui.contexts import (
     Preview,
     ProfiledColumn,
     QuarantineRow,
+    QuarantinesContext,
     RecordRow,
     ReleaseEntry,
     RemovedVersionRow,
+    RowCells,
     RunContext,
     RunRow,
     RunsContext,
@@ -1736,6 +1743,81 @@ def dataset_profile_unmade():
     )
 
 
+def contract():
+    return ContractContext(
+        page=page("Contract of flights", "data", Link("Data", "/data"), cli="treadle data"),
+        name="flights",
+        number=3,
+        before=2,
+        set_us=NOW,
+        validation=Link("flights@7", "/data/flights/7"),
+        state="blocked",
+        claims=(
+            ClaimRow(
+                "whole table", "rows per day", "has 400 to 1,920 a day", "passed", warns=False
+            ),
+            ClaimRow("temp", "daily step", "its median moves at most 24.7", "blocked", warns=True),
+        ),
+        changes=(
+            ChangeRow("breaks", "columns.temp.high", "120.0", "200.0"),
+            ChangeRow("loosens", "columns.temp.max_null_share", "0.02", "0.05"),
+            ChangeRow("tightens", "columns.wind.grid", "–", "1.15078"),
+            ChangeRow("other", "columns.gust", "–", "number"),
+        ),
+        toml='[columns.temp]\ntype = "number"\nhigh = 200.0\n',
+        numbers=(
+            ContractNumberRow(3, "/data/flights/contract?number=3", NOW, 19, 2, True, 1),
+            ContractNumberRow(1, "/data/flights/contract?number=1", NOW, 18, 0, False, None),
+        ),
+        pager=PAGER,
+    )
+
+
+def no_contract():
+    return dataclasses.replace(
+        contract(), number=None, notice=Notice("empty", "No contract yet", "", "treadle data infer")
+    )
+
+
+def quarantines():
+    shown = HeldRow(
+        id=DIGEST[:32],
+        href="/data/prices/quarantines?id=1",
+        place="/data/prices/quarantines/1",
+        version=Link("prices@3", "/data/prices/3"),
+        kind="rows",
+        state="held",
+        rows=12,
+        since_us=NOW,
+        reason="range price (10), nulls price (2)",
+        became=Link("prices@4", "/data/prices/4"),
+        is_shown=True,
+    )
+    whole = dataclasses.replace(
+        shown, kind="version", state="rejected", became=None, is_shown=False, rows=3_000
+    )
+    return QuarantinesContext(
+        page=page("Quarantine of prices", "data", Link("Data", "/data"), cli="treadle data"),
+        name="prices",
+        held=(shown, whole),
+        shown=shown,
+        check="range price",
+        checks=(Link("range price (10)", "/data/prices/quarantines?id=1&check=range+price"),),
+        columns=("id", "price"),
+        rows=(
+            RowCells(2, ("range price",), (("3", False), ("99.0", True))),
+            RowCells(3, ("nulls price", "relation cheaper"), (("<4>", False), ("–", True))),
+        ),
+        pager=PAGER,
+    )
+
+
+def no_quarantines():
+    return dataclasses.replace(
+        quarantines(), held=(), shown=None, notice=Notice("empty", "Nothing is in quarantine")
+    )
+
+
 SAMPLES = {
     "home.html": (home,),
     "runs.html": (runs,),
@@ -1753,6 +1835,8 @@ SAMPLES = {
         dataset_diff_loading,
     ),
     "dataset_version.html": (dataset_version,),
+    "contract.html": (contract, no_contract),
+    "quarantines.html": (quarantines, no_quarantines),
     "evaluations.html": (evaluations,),
     "evaluation.html": (evaluation,),
     "models.html": (models,),

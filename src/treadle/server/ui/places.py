@@ -35,6 +35,21 @@ def dataset_diff_place(name: str, before: str = "", after: str = "") -> str:
     return asking(place, {"from": before, "to": after}) if after else place
 
 
+def contract_place(name: str) -> str:
+    """Return the page of a dataset's contract."""
+    return f"/data/{_part(name)}/contract"
+
+
+def quarantines_place(name: str) -> str:
+    """Return the page of what is in quarantine of a dataset."""
+    return f"/data/{_part(name)}/quarantines"
+
+
+def quarantine_place(name: str, identifier: str) -> str:
+    """Return where a quarantine takes the forms that decide on it."""
+    return f"{quarantines_place(name)}/{_part(identifier)}"
+
+
 def evaluation_place(dataset_id: str = "") -> str:
     """Return the page of an evaluation dataset, or of all of them."""
     return f"/evaluation/{_part(dataset_id)}" if dataset_id else "/evaluation"

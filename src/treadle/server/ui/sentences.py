@@ -188,6 +188,23 @@ _SENTENCES: dict[str, Callable[[Facts], str]] = {
     "contract.set": _contract,
     "dataset.validated": _validated,
     "dataset.quarantined": _quarantined,
+    "dataset.rows_quarantined": lambda f: (
+        f"{number(f['rows'])} rows of {f['dataset']}@{f['version_number']} quarantined: "
+        f"{f['reason']}"
+    ),
+    "dataset.rows_decided": lambda f: (
+        f"{number(f['rows'])} rows of {f['dataset']}@{f['version_number']} {f['state']}"
+    ),
+    "dataset.rows_moved": lambda f: (
+        f"{f['dataset']}@{f['released_number']} has the rows that were released"
+        if f["released_number"]
+        else f"{f['dataset']}@{f['clean_number']} is {f['dataset']}@{f['version_number']} "
+        "without the rows that are held"
+    ),
+    "endpoint.contract_mode_set": lambda f: (
+        f"{f['name']}: requests that break the contract: {f['mode']}"
+        f"{', ' + f['reason'] if f['reason'] else ''}"
+    ),
     "dataset.quarantine_released": lambda f: (
         f"{f['dataset']}@{f['version_number']} released from quarantine"
     ),

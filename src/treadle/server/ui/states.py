@@ -61,6 +61,13 @@ _LOOKS: dict[str, Look] = {
     "warning": _CARE,
     "unchecked": _WAITING,
     "quarantined": _CARE,
+    "held": _CARE,
+    "released": _GOOD,
+    "rejected": _OFF,
+    "breaks": _BAD,
+    "loosens": _CARE,
+    "tightens": Look("info", "up"),
+    "other": _OFF,
     # variants and releases
     "live": Look("ok", "up"),
     "canary": Look("info", "up"),

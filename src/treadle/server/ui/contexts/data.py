@@ -77,6 +77,7 @@ class DatasetContext:
     removed: tuple[RemovedVersionRow, ...]
     pager: Pager
     notice: Notice | None = None
+    links: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,3 +155,98 @@ class DatasetVersionContext:
     quarantine: tuple[QuarantineRow, ...]
     made_from: tuple[DatasetUse, ...]
     used_by: tuple[Link, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRow:
+    """One claim of a contract in words; ``state`` says whether the version last judged keeps it."""
+
+    of: str
+    rule: str
+    text: str
+    state: str
+    warns: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ContractNumberRow:
+    """A contract a dataset had, with the page that compares it with the one before."""
+
+    number: int
+    href: str
+    set_us: int
+    columns: int
+    relations: int
+    is_shown: bool
+    breaks: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRow:
+    """One line that changed between two contracts."""
+
+    effect: str
+    path: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContractContext:
+    """Contract: its claims in words, what changed since the one before, its TOML."""
+
+    page: Page
+    name: str
+    number: int | None
+    before: int | None
+    set_us: int | None
+    validation: Link | None
+    state: str
+    claims: tuple[ClaimRow, ...]
+    changes: tuple[ChangeRow, ...]
+    toml: str
+    numbers: tuple[ContractNumberRow, ...]
+    pager: Pager
+    notice: Notice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRow:
+    """A quarantine in the list of a dataset's; ``place`` takes the forms that decide on it."""
+
+    id: str
+    href: str
+    place: str
+    version: Link
+    kind: str
+    state: str
+    rows: int
+    since_us: int
+    reason: str
+    became: Link | None
+    is_shown: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RowCells:
+    """A held row: where it stood, what it breaks, its cells (``broken`` ones are marked)."""
+
+    row: int
+    checks: tuple[str, ...]
+    cells: tuple[tuple[str, bool], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinesContext:
+    """Quarantine: what of a dataset is kept out, the rows with reasons, release and reject."""
+
+    page: Page
+    name: str
+    held: tuple[HeldRow, ...]
+    shown: HeldRow | None
+    check: str
+    checks: tuple[Link, ...]
+    columns: tuple[str, ...]
+    rows: tuple[RowCells, ...]
+    pager: Pager
+    notice: Notice | None = None

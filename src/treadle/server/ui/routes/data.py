@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from treadle.server.asked import app_of
 from treadle.server.ui import paging
-from treadle.server.ui.answer import page
+from treadle.server.ui.answer import page, sent_on
 from treadle.server.ui.contexts import (
     DatasetContext,
     DatasetRow,
@@ -15,10 +15,20 @@ from treadle.server.ui.contexts import (
     DatasetVersionRow,
     RemovedVersionRow,
 )
+from treadle.server.ui.contract_page import contract_context
 from treadle.server.ui.dataset_page import contract_state, dataset_version_context
 from treadle.server.ui.diff_page import diff_context, version_options
-from treadle.server.ui.places import dataset_diff_place, dataset_place, dataset_version_place
+from treadle.server.ui.places import (
+    asking,
+    contract_place,
+    dataset_diff_place,
+    dataset_place,
+    dataset_version_place,
+    quarantines_place,
+)
+from treadle.server.ui.posted import posted
 from treadle.server.ui.profile_page import dataset_profile_context
+from treadle.server.ui.quarantine_page import quarantines_context
 from treadle.server.ui.snippets import snippets
 from treadle.server.ui.widgets import Link, Notice, Page
 
@@ -89,8 +99,43 @@ def dataset(request: Request) -> Response:
         ),
         removed=tuple(_removed(version) for version in app.data.removed(name)),
         pager=paging.pager_of(request, found, offset=offset),
+        links=(Link("Contract", contract_place(name)), Link("Quarantine", quarantines_place(name))),
     )
     return page(request, "dataset.html", context)
+
+
+def contract(request: Request) -> Response:
+    """Show what every version of a dataset is to be, in words, and what changed."""
+    context = contract_context(request, request.path_params["name"])
+    return page(request, "contract.html", context)
+
+
+def quarantines(request: Request) -> Response:
+    """Show what of a dataset is in quarantine, with the rows and what they break."""
+    context = quarantines_context(request, request.path_params["name"])
+    return page(request, "quarantines.html", context)
+
+
+def release(request: Request, fields: dict[str, str]) -> Response:
+    """Let a held version be used, or held rows come back."""
+    return _decided(request, fields, "release")
+
+
+def reject(request: Request, fields: dict[str, str]) -> Response:
+    """Decide that what is held is never used."""
+    return _decided(request, fields, "reject")
+
+
+def _decided(request: Request, fields: dict[str, str], verb: str) -> Response:
+    data, name = app_of(request).data, request.path_params["name"]
+    identifier, check = request.path_params["id"], fields.get("check", "")
+    if any(q.id == identifier for q in data.quarantines(name)):
+        decide = {"release": data.release_quarantine, "reject": data.reject_quarantine}
+        decided = decide[verb](identifier)
+    else:
+        of_rows = {"release": data.release_rows, "reject": data.reject_rows}
+        decided = of_rows[verb](identifier, check=check)
+    return sent_on(request, asking(quarantines_place(name), {"id": decided.id}))
 
 
 def version(request: Request) -> Response:
@@ -183,6 +228,13 @@ ROUTES = (
     ("/data", datasets),
     ("/data/{name}", dataset),
     ("/data/{name}/diff", diff),
+    ("/data/{name}/contract", contract),
+    ("/data/{name}/quarantines", quarantines),
     ("/data/{name}/{version}", version),
     ("/data/{name}/{version}/profile", profile),
+)
+
+POSTS = (
+    ("/data/{name}/quarantines/{id}/release", posted(release)),
+    ("/data/{name}/quarantines/{id}/reject", posted(reject)),
 )
