@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from tests.release.world import GOOD, ROUGH, World, at, flights, logistic, model_of, trained
+from treadle.data.contracts import ColumnRule, ContractBody
 from treadle.kernel.clock import DAY_US
 from treadle.kernel.errors import InvalidInput, NotFound
 from treadle.monitoring.entities import MonitorRules
@@ -448,3 +449,70 @@ def cpu_seconds(work):
     begin = time.process_time()
     work()
     return time.process_time() - begin
+
+
+# --- inputs under the contract of what the model was trained on ---
+
+
+@pytest.fixture
+def contracted(solo):
+    """A champion made from a dataset whose contract bounds `heat`."""
+    data, registry = solo.app.data, solo.app.registry
+    version = data.commit("heats", flights(0).select(["heat", "wind"]))
+    rule = ColumnRule(name="heat", type="number", low=-50, high=50)
+    data.set_contract("heats", ContractBody(columns=(rule,)))
+    run = solo.app.tracking.start_run(experiment="late")
+    solo.app.tracking.log_input(run.id, kind="dataset", ref=version.ref, digest=version.digest)
+    made = registry.register(
+        "late", GOOD, example=flights(0).select(["heat", "wind"]).slice(0, 3), run_id=run.id
+    )
+    solo.app.serving.set_traffic(
+        "late", [Variant(name="champion", version=made.ref)], reason="of a run"
+    )
+    return solo
+
+
+def hot(rows: pa.Table) -> pa.Table:
+    return rows.set_column(
+        rows.column_names.index("heat"), "heat", pa.array(np.full(rows.num_rows, 900.0))
+    )
+
+
+def score(world, rows, *, source):
+    world.app.serving.score_batch(
+        "late",
+        rows.select(["heat", "wind"]),
+        keys=rows["flight"],
+        times=rows["at"],
+        source_ref=source,
+    )
+
+
+def test_inputs_that_keep_the_contract_are_no_finding(contracted):
+    contracted.now(at(1))
+    score(contracted, flights(0), source="good")
+
+    assert [f for f in judged(contracted, 0).findings if f.kind == "contract"] == []
+
+
+def test_inputs_that_break_the_contract_alert_before_labels_are_there(contracted):
+    contracted.now(at(1))
+    score(contracted, hot(flights(0)), source="hot")
+
+    report = judged(contracted, 0)
+
+    (finding,) = [f for f in report.findings if f.kind == "contract"]
+    (alert,) = contracted.app.monitoring.alerts(endpoint="late", state="open").items
+    assert report.state == "waiting"
+    assert finding.title == "Inputs break the contract of heats: range heat"
+    assert finding.size == 1.0
+    assert alert.kind == "contract"
+    assert contracted.app.releases.should_retrain("late").yes is False
+
+
+def test_an_endpoint_that_looks_at_no_contract_has_no_finding(contracted):
+    contracted.app.serving.set_contract_mode("late", "off", reason="")
+    contracted.now(at(1))
+    score(contracted, hot(flights(0)), source="hot")
+
+    assert [f for f in judged(contracted, 0).findings if f.kind == "contract"] == []

@@ -89,10 +89,11 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """What a monitor says: what moved, where or why, by how much, and how sure that is.
 
     `size` and its `interval`: observed rate / predicted rate (calibration), nats per prediction
-    (loss), change of the mean prediction (distance; 0 and None where it was not estimated).
+    (loss), change of the mean prediction (distance; 0 and None where it was not estimated), share
+    of the rows that break the claim most of them break (contract).
     """
 
-    kind: Literal["calibration", "loss", "distance"]
+    kind: Literal["calibration", "loss", "distance", "contract"]
     title: str
     cause: str
     size: float

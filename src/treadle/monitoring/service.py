@@ -226,15 +226,17 @@ class Monitoring:
         )
 
     def _update_alerts(self, report: WindowReport, *, endpoint: str) -> list[Alert]:
-        if report.state in ("waiting", "quarantined"):
+        # Inputs are judged without labels; what labels say stays as it is until they are there.
+        is_judged = report.state not in ("waiting", "quarantined")
+        moved = {f.kind: f for f in report.findings if f.alerts}
+        if not is_judged and "contract" not in moved:
             return []
         with self._store.write() as tx:
             if store.is_followed(tx, report.monitor, start=report.start):
                 return []  # what a later window said is newer than this one's late labels
             open_now, _ = store.list_alerts(tx, monitor=report.monitor, state="open")
-            moved = {f.kind: f for f in report.findings if f.alerts}
             for alert in open_now:
-                if alert.kind not in moved:
+                if is_judged and alert.kind not in moved:
                     store.close_alert(tx, alert.id, at=tx.at)
                     reason = f"well again in the window from {format_day(report.start)}"
                     tx.emit(AlertClosed(alert_id=alert.id, monitor=alert.monitor, reason=reason))

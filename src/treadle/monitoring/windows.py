@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from treadle.kernel.errors import TreadleError
+from treadle.kernel.errors import NotFound, TreadleError
 from treadle.kernel.ids import new_id
 from treadle.monitoring import distances, judge, store
 from treadle.monitoring.entities import (
@@ -23,6 +23,7 @@ from treadle.monitoring.entities import (
     WindowReport,
     WindowState,
 )
+from treadle.monitoring.inputs import contract_findings
 from treadle.monitoring.segments import segments
 from treadle.serving import scoring
 from treadle.storage.objects import read_bytes
@@ -71,6 +72,7 @@ class WindowJudge:
                 cause=lambda: (*segments(known, cut_at=cut_at), *judge.movers(found)),
             )
             findings = (*moved, *findings)
+        findings = (*self._of_contract(monitor, rows, version=version), *findings)
         quarantined = self._quarantined(monitor, start=start, end=end)
         return WindowReport(
             id=new_id(),
@@ -92,6 +94,18 @@ class WindowJudge:
         """Return what callers were shown: the answers of live variants and canaries."""
         rows = self._serving.labelled(endpoint, start=start, end=end)
         return rows.filter(pc.not_equal(rows["role"], "shadow"))
+
+    def _of_contract(
+        self, monitor: Monitor, rows: pa.Table, *, version: str
+    ) -> tuple[Finding, ...]:
+        serving = self._serving
+        if not version or serving.endpoint(monitor.endpoint).contract == "off":
+            return ()
+        try:
+            contract = serving.contracts.of(serving.registry.version(version))
+        except NotFound:  # it is deleted; what it answered is judged all the same
+            return ()
+        return () if contract is None else contract_findings(rows, contract)
 
     def _quality(
         self,

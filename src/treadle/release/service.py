@@ -37,6 +37,9 @@ CANARY_COLUMNS = ("status", "latency_us")
 MOST_RELEASES = 10_000
 
 
+ALERTS = 10
+
+
 class Releases:
     """Decides what serves. Every verb is one transaction; one release at a time per endpoint."""
 
@@ -203,7 +206,9 @@ class Releases:
         champion = self.champion(endpoint)
         if champion and trained_at is None:
             trained_at = self._registry.version(champion).created_at
-        alerts = self._monitoring.alerts(endpoint=endpoint, state="open", limit=1).items
+        found = self._monitoring.alerts(endpoint=endpoint, state="open", limit=ALERTS).items
+        # Broken inputs are mended where they come from: a challenger would learn from them.
+        alerts = [a for a in found if a.kind != "contract"]
         situation = retrain.Situation(
             now=now,
             trained_at=trained_at if champion else None,
