@@ -1,14 +1,18 @@
 """All checks of a contract in one scan, beside the same checks written by hand for DuckDB.
 
 `./run bench contracts`: 10 million rows of 20 columns under 30 checks about rows. CPU seconds and
-wall, median of three, in one process. The query by hand only counts; ours also brings five failing
-rows of each check. `ROWS` in the environment makes it smaller.
+wall, median of three. The query by hand only counts; ours also brings five failing rows of each
+check. Polars by hand, Pandera (polars) and Great Expectations (pandas; it has none for the two
+relations, and is measured once) check the same file in an environment of their own, where that is
+there (`.peers/checks`). `ROWS` in the environment makes it smaller.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -29,6 +33,8 @@ ROWS = int(os.environ.get("ROWS", "10000000"))
 NUMBERS, WHOLES, TEXTS = 12, 4, 3
 SHOPS = tuple(f"shop{i}" for i in range(20))
 MOST_RATIO, MOST_FIXED = 1.3, 1.0
+PEERS = Path(os.environ.get("TREADLE_PEERS", Path(__file__).parents[1] / ".peers"))
+RUNS = {"polars": 3, "pandera": 3, "great_expectations": 1}
 
 
 class Spent(NamedTuple):
@@ -47,6 +53,7 @@ def main() -> None:
         by_hand = spent(lambda: duckdb.sql(hand_written(path)).fetchall())
         ours = spent(lambda: check_table(path, contract()))
         fixed = spent(lambda: check_table(small, contract()))
+        peers = by_peers(path, small)
     row = dict.fromkeys(names("x"), 1.0) | dict.fromkeys(names("n"), 5)
     row |= dict.fromkeys(names("t"), SHOPS[0])
     check = compile_row(contract(), inputs=row.keys())
@@ -56,6 +63,13 @@ def main() -> None:
     print(f"the contract      {ours.cpu:6.2f} CPU s  {ours.wall:6.2f} s")
     print(f"of one row table  {fixed.cpu:6.2f} CPU s  {fixed.wall:6.2f} s")
     print(f"one request       {a_row.cpu * 100:6.2f} µs")
+    for tool, (whole, one) in peers.items():
+        print(
+            f"{tool:<18}{whole['cpu']:6.2f} CPU s  {whole['wall']:6.2f} s  "
+            f"{whole['cpu'] / ours.cpu:4.1f} × ours, {whole['wall'] / ours.wall:4.1f} × in wall; "
+            f"{whole['checks']} checks, {whole['failed']} failed, {whole['memory_mb']:,.0f} MB; "
+            f"of one row {one['wall']:.2f} s"
+        )
     ratio = ours.cpu / by_hand.cpu
     met = ratio <= MOST_RATIO and fixed.cpu < MOST_FIXED
     print(f"ratio {ratio:.2f} (goal ≤ {MOST_RATIO}): {'met' if met else 'missed'}")
@@ -70,6 +84,23 @@ def spent(work: Callable[[], object]) -> Spent:
         work()
         found.append(Spent(time.process_time() - cpu, time.perf_counter() - wall))
     return Spent(statistics.median(f.cpu for f in found), statistics.median(f.wall for f in found))
+
+
+def by_peers(path: Path, small: Path) -> dict[str, tuple[dict[str, float], dict[str, float]]]:
+    """Return what each peer spent on the file and on one row, each in a process of its own."""
+    python = PEERS / "checks" / "bin" / "python"
+    if not python.exists():
+        print("peers are left out: ./run bench makes .peers/checks")
+        return {}
+    script = str(Path(__file__).with_name("checks_by_peers.py"))
+
+    def asked(tool: str, file: Path, runs: int) -> dict[str, float]:
+        command = [str(python), script, tool, str(file), str(runs)]
+        said = subprocess.run(command, check=True, capture_output=True, text=True)
+        found: dict[str, float] = json.loads(said.stdout.splitlines()[-1])
+        return found
+
+    return {tool: (asked(tool, path, runs), asked(tool, small, 1)) for tool, runs in RUNS.items()}
 
 
 def write(path: Path, *, rows: int) -> None:

@@ -25,7 +25,7 @@ from treadle.cli.output import (
     when,
     when_utc,
 )
-from treadle.cli.quarantines import quarantines
+from treadle.cli.quarantines import counted, quarantines
 from treadle.data.branches.entities import MAIN
 from treadle.data.entities import worst
 
@@ -310,7 +310,7 @@ def _print_failing(ref: str, counts: dict[str, int], *, as_json: bool) -> None:
     if as_json:
         print_json({"version": ref, "rows": rows, "checks": by_check})
         return
-    click.echo(f"would hold {rows:,} rows of {ref}")
+    click.echo(f"would hold {counted(rows)} of {ref}")
     for name, count in by_check.items():
         click.echo(f"  {name}: {count:,}")
 
@@ -321,7 +321,7 @@ def _print_held(held: RowsHeld) -> None:
         return
     found = held.quarantine
     click.echo(
-        f"{found.rows:,} rows are held in quarantine {found.id[:12]}; "
+        f"{counted(found.rows)} held in quarantine {found.id[:12]}; "
         f"{held.version.ref} has the other {held.version.rows:,}"
     )
 

@@ -115,7 +115,7 @@ def show(
     page = data.held_rows(found.id, check=check, where=_values(where), limit=limit, offset=offset)
     if not as_json:
         told = _where_to(found)
-        click.echo(f"{found.ref}: {found.rows:,} rows {found.state}{told}", err=True)
+        click.echo(f"{found.ref}: {counted(found.rows)} {found.state}{told}", err=True)
     names = list(page.items[0].values) if page.items else []
     print_listing(
         page,
@@ -221,6 +221,11 @@ def reject(
         _decided(data.reject_rows(held.id, check=check, where=values), as_json=as_json)
 
 
+def counted(rows: int) -> str:
+    """Return a number of rows in words."""
+    return f"{rows:,} row{'' if rows == 1 else 's'}"
+
+
 def _all(data: Data, dataset: str | None = None) -> list[Quarantine]:
     both = (*data.quarantines(dataset), *data.row_quarantines(dataset))
     return sorted(both, key=lambda q: q.id, reverse=True)
@@ -265,7 +270,7 @@ def _meant(data: Data, held: Quarantine, check: str, values: dict[str, str]) -> 
 
 
 def _named(held: Quarantine, rows: int) -> str:
-    return held.ref if held.kind == "version" else f"{rows:,} rows of {held.ref}"
+    return held.ref if held.kind == "version" else f"{counted(rows)} of {held.ref}"
 
 
 def _would(verb: str, held: Quarantine, rows: int) -> None:
@@ -289,4 +294,5 @@ def _decided(decided: Quarantine, *, as_json: bool) -> None:
         click.echo(f"{decided.ref} is {decided.state}")
     else:
         told = _where_to(decided) if decided.released_number else ""
-        click.echo(f"{decided.rows:,} rows of {decided.ref} are {decided.state}{told}")
+        verb = "is" if decided.rows == 1 else "are"
+        click.echo(f"{counted(decided.rows)} of {decided.ref} {verb} {decided.state}{told}")

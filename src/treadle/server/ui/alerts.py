@@ -30,6 +30,8 @@ def effect(kind: str, size: float) -> str:
         return f"observed / predicted {number(size)}"
     if kind == "loss":
         return f"{signed(size)} log-loss"
+    if kind == "contract":
+        return f"{size:.1%} of rows"
     return f"PSI {number(size)}" if kind == "distance" else number(size)
 
 
