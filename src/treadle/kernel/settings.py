@@ -32,7 +32,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     `metadata_url`: rows and events: `postgresql://…` or `sqlite:///…`; empty for SQLite in the
     home.
-    `objects_url`: bytes: `s3://BUCKET/PREFIX` or `file:///FOLDER`; empty for a folder in the home.
+    `objects_url`: bytes: `s3://`, `gs://` or `az://BUCKET/PREFIX`, or `file:///FOLDER`; empty for a
+    folder in the home.
     `objects_key`: encrypts what is stored as objects: a master key of 64 hex digits, or the file
     that holds one (in `settings.toml` seen from the home); empty for no encryption.
     `clock`: `played` for a home that replays the past.
