@@ -1,7 +1,8 @@
 """Files and folders as versions, beside the limits of this machine and DVC.
 
 20,000 files of 20 KB and one file of 2 GB, all random. Each row is CPU seconds of the process and
-its children, then wall seconds; the median of three, each from the same start. Limits (`cp -r`,
+its children, then wall seconds; the median of three, each from the same start. Push and pull go
+through a remote in a folder. Limits (`cp -r`,
 reading and digesting, hard-linking, a walk with stat) are taken in the same run.
 
 `--small` takes a tenth of everything, `--once` one round, for a look.
@@ -123,8 +124,20 @@ def small_files(here: Path) -> None:
     measure("treadle data checkout --copy", lambda: check_out("--copy"), before=fresh(out))
     measure("treadle data checkout, first", check_out, before=fresh(out, home / "files"))
     measure("treadle data checkout, by links", check_out, before=fresh(out))
+    share(here)
     if DVC.exists():
         small_files_of_dvc(source, here / "dvc")
+
+
+def share(here: Path) -> None:
+    far, other = here / "far", here / "other"
+    push = lambda: treadle("data", "push", "many", "--to", str(far))  # noqa: E731
+    pull = lambda: treadle("--home", str(other), "data", "pull", "many", "--from", str(far))  # noqa: E731
+    measure("treadle data push", push, before=fresh(far))
+    measure("treadle data push, nothing new", push, before=lambda: None)
+    measure("treadle data pull", pull, before=fresh(other))
+    measure("treadle data pull, nothing new", pull, before=lambda: None)
+    fresh(far, other)()
 
 
 def small_files_of_dvc(source: Path, repository: Path) -> None:
@@ -137,6 +150,14 @@ def small_files_of_dvc(source: Path, repository: Path) -> None:
     measure("dvc add", lambda: dvc("add", "-q", "in"), before=begin)
     measure("dvc status, clean", lambda: dvc("status", "-q"), before=lambda: None)
     measure("dvc checkout", lambda: dvc("checkout", "-q"), before=fresh(repository / "in"))
+    far, cache = repository.parent / "dvc-far", repository / ".dvc" / "cache"
+    dvc("remote", "add", "-q", "-d", "far", str(far))
+    push, pull = (lambda: dvc("push", "-q")), (lambda: dvc("fetch", "-q"))
+    measure("dvc push", push, before=fresh(far))
+    measure("dvc push, nothing new", push, before=lambda: None)
+    measure("dvc fetch", pull, before=fresh(cache))
+    measure("dvc fetch, nothing new", pull, before=lambda: None)
+    fresh(far)()
     dvc("config", "cache.type", "hardlink")
     measure(
         "dvc checkout, by links", lambda: dvc("checkout", "-q"), before=fresh(repository / "in")
