@@ -262,7 +262,7 @@ def gc(
         if not yes:
             click.confirm(f"Remove {swept(found)} for good?", abort=True)
         with progress_of("Freeing") as progress:
-            found = data.gc(progress=lambda _, done: progress(done), **asked)
+            found = data.gc(progress=progress, **asked)
     verb = "Would remove" if dry_run else "Removed"
     told = "Everything is needed, or too young."
     if not found.is_empty:

@@ -48,7 +48,7 @@ class FolderObjectStore:
     def put(self, stream: BinaryIO, *, name: Callable[[], str] | None = None) -> ObjectInfo:
         """Store all bytes of a stream and return their digest and size."""
         with explained(self._folder):
-            draft, info = spool(stream, folder=self._drafts)
+            draft, info = spool(stream, folder=self._drafts, is_digested=name is None)
             try:
                 info = ObjectInfo(name(), info.size_bytes) if name else info
                 self.adopt(draft, info)
@@ -241,7 +241,7 @@ def read_bytes(store: ObjectStore, digest: str) -> bytes:
         return stream.read()
 
 
-def spool(stream: BinaryIO, *, folder: Path) -> tuple[Path, ObjectInfo]:
+def spool(stream: BinaryIO, *, folder: Path, is_digested: bool = True) -> tuple[Path, ObjectInfo]:
     """Write a stream to a synced draft file and say what it is; the caller removes the draft."""
     handle, name = tempfile.mkstemp(dir=folder, prefix="draft-")
     draft = Path(name)
@@ -249,7 +249,8 @@ def spool(stream: BinaryIO, *, folder: Path) -> tuple[Path, ObjectInfo]:
     try:
         with DraftFile(handle, is_large=is_large(stream)) as file:
             while block := stream.read(CHUNK_BYTES):
-                hasher.update(block)
+                if is_digested:
+                    hasher.update(block)
                 size += file.write(block)
     except BaseException:
         draft.unlink(missing_ok=True)

@@ -35,9 +35,9 @@ def open_objects(url: str, *, key: str = "") -> ObjectStore:
 
 def open_encrypted(url: str, *, key: str) -> EncryptedObjectStore:
     """Open a store whose objects are encrypted. Raises InvalidInput when the key is none."""
-    # Optional: only who encrypts pays for these imports.
+    # An option: only who encrypts pays for these imports.
     from treadle.storage.encryption.keyring import Keyring, master_key  # noqa: PLC0415 - see above
-    from treadle.storage.encryption.objects import EncryptedObjectStore  # noqa: PLC0415 - see above
+    from treadle.storage.encryption.objects import EncryptedObjectStore  # noqa: PLC0415 - as above, optional
 
     master = master_key(key)
     below = url.rstrip("/")
@@ -75,7 +75,7 @@ def drafts_of(objects: ObjectStore) -> Drafts:
     if isinstance(objects, FolderObjectStore):
         return FolderDrafts(objects)
     # Only who encrypts or uses a cloud store pays for these imports, as above.
-    from treadle.storage.encryption import objects as encryption  # noqa: PLC0415 - optional
+    from treadle.storage.encryption import objects as encryption  # noqa: PLC0415 - an option, see above
 
     if isinstance(objects, encryption.EncryptedObjectStore):
         return encryption.EncryptedDrafts(

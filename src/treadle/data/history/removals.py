@@ -101,7 +101,7 @@ class Removals(Tables):
         dry_run: bool = False,
         older_than: int = HOUR_US,
         live_share: float = LIVE_SHARE,
-        progress: Callable[[str, int], None] = lambda _what, _size: None,
+        progress: Callable[[int], None] | None = None,
     ) -> Swept:
         """Remove every object that nothing reaches: no version, run, model, evaluation, cache.
 

@@ -203,7 +203,7 @@ class Trees:
         *,
         repair: str = "",
         sources: Sequence[ChunkSource] = (),
-        progress: Callable[[int], None] = lambda _size: None,
+        progress: Callable[[int], None] | None = None,
     ) -> Checked:
         """Read every object there is and name what is damaged or gone, and who suffers.
 

@@ -52,7 +52,7 @@ class Sweep:
         reader: ChunkReader,
         older_than: int,
         live_share: float = LIVE_SHARE,
-        progress: Callable[[str, int], None] = lambda _what, _size: None,
+        progress: Callable[[int], None] | None = None,
     ) -> None:
         self._store = store
         self._objects = objects
@@ -143,7 +143,7 @@ class Sweep:
                         continue
                     if self._objects.delete(info.digest, before=self._unnamed_until):
                         removed.append(info)
-            self._progress("removing", sum(info.size_bytes for info in some))
+            self._tell(sum(info.size_bytes for info in some))
         return removed
 
     def _write_anew(self, thin: Sequence[Usage]) -> tuple[list[Usage], int]:
@@ -159,7 +159,7 @@ class Sweep:
                 mover.take(usage.pack, stored.digest, stored.body, raw_length=len(stored.raw))
             mover.leave(usage.pack)
             done.append(usage)
-            self._progress("writing anew", usage.live_bytes)
+            self._tell(usage.live_bytes)
         mover.close()
         return done, mover.written_bytes
 
@@ -168,6 +168,10 @@ class Sweep:
             places = sql.places_in(tx, pack)
         live = {d: place for d, place in places.items() if d in self._reached.chunks}
         return list(self._reader.stored(live))
+
+    def _tell(self, done: int) -> None:
+        if self._progress:
+            self._progress(done)
 
     def _still_needed(self, tx: Transaction, chunks: Collection[bytes]) -> set[bytes]:
         """Return which chunks a version needs by now, also one that has just become visible."""

@@ -43,7 +43,7 @@ class Check:
         objects: ObjectStore,
         reader: ChunkReader,
         repair: Repair | None = None,
-        progress: Callable[[int], None] = lambda _size: None,
+        progress: Callable[[int], None] | None = None,
     ) -> None:
         self._versions = versions
         self._store = store
@@ -64,7 +64,8 @@ class Check:
             what = _what_is_wrong(self._objects, ObjectInfo(digest, size))
             if what:
                 bad[digest] = what
-            self._progress(size)
+            if self._progress:
+                self._progress(size)
         suffering = self._suffering(bad, packs)
         with self._store.read() as tx:
             owners = owners_of(tx, bad) if bad else {}
