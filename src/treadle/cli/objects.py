@@ -19,6 +19,7 @@ from treadle.cli.output import (
     size,
     when,
 )
+from treadle.cli.progress import progress_of
 from treadle.kernel.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -69,14 +70,16 @@ def encrypt(ctx: click.Context, *, dry_run: bool, as_json: bool) -> None:
     What the disk or the bucket keeps of removed bytes (snapshots, versions) stays plain.
     """
     store = _encrypted(_settings(ctx))
-    count, freed = 0, 0
-    for info in store.plain.iterate() if dry_run else store.encrypt_what_is_plain():
-        count, freed = count + 1, freed + info.size_bytes
+    count, done = 0, 0
+    with progress_of("Encrypting") as progress:
+        for info in store.plain.iterate() if dry_run else store.encrypt_what_is_plain():
+            count, done = count + 1, done + info.size_bytes
+            progress(info.size_bytes)
     if as_json:
-        print_json({"objects": count, "size_bytes": freed})
+        print_json({"objects": count, "size_bytes": done})
     else:
         verb = "Would encrypt" if dry_run else "Encrypted"
-        click.echo(f"{verb} {count:,} objects, {size(freed)}.")
+        click.echo(f"{verb} {count:,} objects, {size(done)}.")
 
 
 @command.group("keys", cls=Listing, example="treadle objects keys\ntreadle objects keys new FILE")

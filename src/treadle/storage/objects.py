@@ -91,7 +91,7 @@ class FolderObjectStore:
         if not is_old:  # put between the look and the move
             with contextlib.suppress(FileExistsError):
                 os.link(aside, path)
-        aside.unlink()
+        aside.unlink(missing_ok=True)  # a sweep of drafts may have been here
         return is_old
 
     def iterate(self, *, before: int | None = None) -> Iterator[ObjectInfo]:

@@ -20,7 +20,7 @@ from treadle.storage.chunks.packs import overhead_bytes
 from treadle.storage.holders import needed_objects
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from treadle.storage.chunks.reading import ChunkReader, Stored
     from treadle.storage.chunks.store import Pack
@@ -73,14 +73,13 @@ class Sweep:
         with self._store.read() as tx:
             versions = data_sql.all_versions(tx)
         self._reached.add(versions)
-        idle = self._forget_idle(dry_run=dry_run)
         with self._store.read() as tx:
-            usage = self._usage(tx)
-            unnamed = self._unnamed(tx, old, idle)
+            usage = [each for each in self._usage(tx) if each.pack.created_at < self._until]
+            unnamed = self._unnamed(tx, old)
         thin = [each for each in usage if self._is_thin(each)]
+        idle = [each.pack for each in usage if not each.live_bytes]
         if not dry_run:
-            for pack in idle:
-                self._objects.delete(pack.digest)
+            idle = self._remove_idle(idle)
             unnamed = self._remove(unnamed)
         written = sum(each.live_bytes for each in thin)
         if not dry_run:
@@ -97,15 +96,18 @@ class Sweep:
             size_bytes=sum(sizes) + rewritten,
         )
 
-    def _forget_idle(self, *, dry_run: bool) -> list[Pack]:
+    def _remove_idle(self, idle: Sequence[Pack]) -> list[Pack]:
         with self._store.write() as tx:
             sql.lock_to_sweep(tx)
             self._reached.add(data_sql.all_versions(tx))
-            idle = [u.pack for u in self._usage(tx) if not u.live_bytes and self._is_old(u.pack)]
-            if not dry_run:
-                for pack in idle:
-                    sql.forget_pack(tx, pack)
-        return idle
+            live = self._reached.chunks
+            gone = [pack for pack in idle if live.isdisjoint(sql.chunks_of(tx, pack))]
+            for pack in gone:
+                sql.forget_pack(tx, pack)
+        for pack in gone:
+            self._objects.delete(pack.digest)
+            self._tell(pack.size_bytes)
+        return gone
 
     def _usage(self, tx: Transaction) -> list[Usage]:
         live: dict[int, int] = {}
@@ -114,20 +116,15 @@ class Sweep:
                 live[pack] = live.get(pack, 0) + length
         return [Usage(pack, live.get(pack.number, 0)) for pack in sql.all_packs(tx)]
 
-    def _is_old(self, pack: Pack) -> bool:
-        return pack.created_at < self._until
-
     def _is_thin(self, usage: Usage) -> bool:
         # Of its chunks alone: a small pack is mostly index, and would be written anew for ever.
         size = usage.pack.size_bytes - overhead_bytes(usage.pack.chunks)
-        return self._is_old(usage.pack) and 0 < usage.live_bytes < self._live_share * size
+        return 0 < usage.live_bytes < self._live_share * size
 
     @staticmethod
-    def _unnamed(
-        tx: Transaction, old: Sequence[ObjectInfo], idle: Iterable[Pack]
-    ) -> list[ObjectInfo]:
+    def _unnamed(tx: Transaction, old: Sequence[ObjectInfo]) -> list[ObjectInfo]:
         """Return the objects that no row names: whoever put them was killed, or let go of them."""
-        named = needed_objects(tx) | {pack.digest for pack in (*sql.all_packs(tx), *idle)}
+        named = needed_objects(tx) | {pack.digest for pack in sql.all_packs(tx)}
         return [info for info in old if info.digest not in named]
 
     def _remove(self, unnamed: Sequence[ObjectInfo]) -> list[ObjectInfo]:
