@@ -72,6 +72,20 @@ def test_keys_are_added_and_rotated(cli, home, key, monkeypatch, tmp_path):
     assert cli("data", "fsck").code == 0
 
 
+def test_a_damaged_copy_of_the_keys_is_named_and_mended(cli, home, key):
+    cli("objects", "encrypt")
+    harmed, _ = sorted((home / "objects" / "keys").glob("??/*"))
+    harmed.chmod(0o644)
+    harmed.write_bytes(b"{}")
+
+    found = cli("data", "fsck", "--json")
+    cli("objects", "keys", "add")
+
+    assert found.code == 1
+    assert [d["object"] for d in found.json["damage"]] == [harmed.name]
+    assert cli("data", "fsck").code == 0
+
+
 def test_a_settings_file_names_the_key_seen_from_the_home(cli, home, key, monkeypatch):
     monkeypatch.delenv("TREADLE_OBJECTS_KEY")
     (home / "settings.toml").write_text('objects_key = "../master.key"\n', encoding="utf-8")

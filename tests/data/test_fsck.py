@@ -15,12 +15,14 @@ from treadle.data.service import Data
 from treadle.storage.chunks import store as sql
 from treadle.storage.metadata import open_metadata
 from treadle.storage.objects import FolderObjectStore, put_bytes
+from treadle.storage.stores import open_objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from treadle.storage.metadata import SqlMetadataStore
+    from treadle.storage.ports import ObjectStore
 
 
 def noise(seed: int, size: int = 300_000) -> bytes:
@@ -110,6 +112,60 @@ def test_any_truncated_object_is_named(everything: tuple[Path, Data], where: st.
     path.write_bytes(whole)
 
     assert path.name in [damage.object for damage in found.damage]
+
+
+@pytest.fixture(scope="module")
+def hidden(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Data]]:
+    """The same, encrypted."""
+    here = tmp_path_factory.mktemp("hidden")
+    (here / "in").mkdir()
+    (here / "in" / "small").write_bytes(noise(1, 100_000))
+    store = open_metadata(f"sqlite:///{here / 'treadle.db'}")
+    data = Data(store=store, objects=open_objects((here / "objects").as_uri(), key="5e" * 32))
+    data.commit("pets", here / "in")
+    put_bytes(data._objects, b"nobody's")
+    yield here, data
+    store.close()
+
+
+@given(where=st.data())
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_any_flipped_byte_of_any_encrypted_object_is_named(
+    hidden: tuple[Path, Data], where: st.DataObject
+) -> None:
+    here, data = hidden
+    path = where.draw(st.sampled_from(sorted((here / "objects" / "encrypted").glob("??/*"))))
+    at = where.draw(st.integers(0, path.stat().st_size - 1))
+    flip(path, at)
+
+    found = data.fsck()
+    flip(path, at)
+
+    assert path.name in [damage.object for damage in found.damage]
+
+
+@pytest.mark.parametrize("part", [0, 20, 40, 60, 60_000, -1])
+def test_an_encrypted_pack_is_repaired_from_a_plain_home(
+    store: SqlMetadataStore, folder: Path, tmp_path: Path, part: int
+) -> None:
+    def opened(url: str) -> ObjectStore:
+        return open_objects(url, key="" if url.endswith("other") else "5e" * 32)
+
+    url = (tmp_path / "objects").as_uri()
+    data = Data(store=store, objects=opened(url), open_objects=opened)
+    data.commit("pets", folder)
+    other_home(tmp_path, folder)
+    digest = only_pack(store).digest
+    path = tmp_path / "objects" / "encrypted" / digest[:2] / digest
+    flip(path, part)
+
+    mended = data.fsck(repair=str(tmp_path / "other"))
+
+    assert [damage.repaired for damage in mended.damage] == [True]
+    assert data.fsck().damage == ()
+    assert data.verify("pets").ref == "pets@1"
 
 
 def test_runs_and_models_that_suffer_are_named(tmp_path: Path) -> None:

@@ -381,6 +381,20 @@ def test_one_copy_of_the_keys_may_be_damaged(objects: EncryptedObjectStore, tmp_
         read_bytes(open_objects(tmp_path.as_uri(), key=KEY), kept.digest)
 
 
+def test_new_keys_take_the_place_of_a_damaged_copy(
+    objects: EncryptedObjectStore, tmp_path: Path
+) -> None:
+    put_bytes(objects, SECRET)
+    first, _ = sorted((tmp_path / "keys").glob("??/*"))
+    first.chmod(0o644)
+    first.write_bytes(b"{}")
+
+    objects.keys.add()
+
+    assert objects.keys.damaged() == ()
+    assert len(files(tmp_path / "keys")) == 2
+
+
 def test_an_object_put_again_by_another_process_opens(
     objects: EncryptedObjectStore, tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from treadle.cli.group import Command
 from treadle.cli.home import client_of
@@ -23,7 +24,7 @@ from treadle.cli.progress import progress_of
 
 if TYPE_CHECKING:
     from treadle.data.entities import DatasetVersion
-    from treadle.data.trees.entities import Damage, Swept, TreeDiff, TreeEntry
+    from treadle.data.trees.entities import Checked, Damage, Swept, TreeDiff, TreeEntry
 
 NAMED_AT_MOST = 20
 HOUR_US = 3_600_000_000
@@ -199,7 +200,7 @@ def fsck(ctx: click.Context, *, repair: str, rebuild: bool, dry_run: bool, as_js
             return
         click.echo(told, err=as_json)
     with progress_of("Checking") as progress:
-        found = data.fsck(repair=repair, progress=progress)
+        found = _with_keys(ctx, data.fsck(repair=repair, progress=progress))
     lines = [
         f"{'repaired' if d.repaired else d.what}  {d.object[:12]}…  {_sufferers(d)}"
         for d in found.damage
@@ -210,6 +211,20 @@ def fsck(ctx: click.Context, *, repair: str, rebuild: bool, dry_run: bool, as_js
     _answer(found, "\n".join(lines), as_json=as_json)
     if not found.is_sound:
         ctx.exit(1)
+
+
+def _with_keys(ctx: click.Context, found: Checked) -> Checked:
+    """Add the copies of the keys of encrypted objects that are damaged."""
+    from treadle.cli.objects import MENDED_BY, damaged_keys
+    from treadle.data.trees.entities import Damage
+
+    damaged = [
+        Damage(
+            object=digest, what="a copy of the keys is damaged", versions=(), needed_by=(MENDED_BY,)
+        )
+        for digest in damaged_keys(ctx)
+    ]
+    return msgspec.structs.replace(found, damage=(*found.damage, *damaged))
 
 
 def _sufferers(damage: Damage) -> str:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from treadle.storage.encryption.objects import EncryptedObjectStore
 
 
+MENDED_BY = "Write them anew: treadle objects keys add"
+
+
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
     """How much is stored, and how much of it could be read by anybody who gets at it."""
 
@@ -99,7 +102,7 @@ def keys(ctx: click.Context, *, limit: int, offset: int, as_json: bool) -> None:
         empty="No data key yet: the first object makes it.",
     )
     for digest in ring.damaged():
-        click.echo(f"A copy of the keys is damaged: {digest}. Write them anew: keys add", err=True)
+        click.echo(f"A copy of the keys is damaged: {digest[:12]}…  {MENDED_BY}", err=True)
 
 
 @keys.command("new", example="treadle objects keys new ~/treadle.key")
@@ -155,6 +158,12 @@ def rotate(ctx: click.Context, *, path: Path, dry_run: bool) -> None:
     ring.rotate(master)
     click.echo(f"Wrapped {count:,} data keys with {master.id} in place of {before}.")
     click.echo(f"From now on: export TREADLE_OBJECTS_KEY={path.absolute()}")
+
+
+def damaged_keys(ctx: click.Context) -> tuple[str, ...]:
+    """Return the copies of the keys that cannot be read; none where nothing is encrypted."""
+    settings = _settings(ctx)
+    return _encrypted(settings).keys.damaged() if settings.objects_key else ()
 
 
 def _settings(ctx: click.Context) -> Settings:

@@ -226,6 +226,6 @@ class Keyring:
         for copy in range(COPIES):
             told = Wrapped(format=FORMAT, master=self._master.id, keys=wrapped, copy=copy)
             written.add(put_bytes(self._objects, canonical_json(told)).digest)
-        # Only now: killed before, either master opens what is there.
-        for digest in superseded.keys() - written:
+        # Only now: killed before, either master opens what is there. What is damaged opens nothing.
+        for digest in {*superseded, *self.damaged()} - written:
             self._objects.delete(digest)
