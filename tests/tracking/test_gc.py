@@ -112,3 +112,17 @@ def test_the_name_of_an_experiment_is_free_when_it_is_gone(tracking):
     tracking.gc()
 
     assert tracking.create_experiment("late").id != made.id
+
+
+def test_what_a_process_captured_is_put_again_for_runs_that_come_later(
+    tracking, objects, monkeypatch
+):
+    tracking.start_run(experiment="late")
+    for info in list(objects.iterate()):
+        objects.delete(info.digest)  # its run was removed, and a sweep came by
+    monkeypatch.setattr("treadle.tracking.service.doors.STORED_FOR_S", -1)
+
+    run = tracking.start_run(experiment="late")
+
+    with tracking.open_artifact(run.id, "environment/packages.txt") as stream:
+        assert stream.read() == b"numpy==2.4\n"
