@@ -39,6 +39,10 @@ def test_the_unit_follows_the_span():
     assert units == ["hour", "day", "day", "week", "month", "year"]
 
 
+def test_dates_have_no_hours():
+    assert periods_between(0, 86_400_000_000, finest="day").unit == "day"
+
+
 def test_weeks_begin_on_monday():
     periods = periods_between(us(dt.datetime(2013, 1, 1)), us(dt.datetime(2016, 1, 1)))  # noqa: DTZ001
 

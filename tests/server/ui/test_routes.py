@@ -426,6 +426,47 @@ def test_a_thing_that_went_away_is_no_bug(client, seeded, monkeypatch):
     assert client.get(f"/runs/{seeded.run_id}").status_code == 200
 
 
+def test_a_profile_is_a_page_with_its_distance_and_no_whole_value(empty):
+    empty.data.commit(
+        "people", pa.table({"n": range(60), "contact": [f"p{i}@a.org" for i in range(60)]})
+    )
+    empty.data.commit("people", pa.table({"n": range(30, 90), "contact": ["p@a.org"] * 60}))
+    empty.data.profile("people@2", against="people@1")
+
+    with ControlServer(empty, port=0) as server:
+        answer = httpx2.get(server.url + "/data/people/2/profile", trust_env=False)
+        version = httpx2.get(server.url + "/data/people/2", trust_env=False).text
+    said = words(answer.text)
+
+    assert "against people@1" in said
+    assert "e-mail" in said
+    assert "a.org" not in answer.text
+    assert "/data/people/2/profile" in version
+
+
+def test_many_columns_are_shown_a_page_at_a_time(empty):
+    empty.data.commit("wide", pa.table({f"c{i}": [1.0, 2.0, 4.0] for i in range(500)}))
+
+    with ControlServer(empty, port=0) as server:
+        first = httpx2.get(server.url + "/data/wide/1/profile", trust_env=False)
+        second = httpx2.get(server.url + "/data/wide/1/profile?offset=450", trust_env=False).text
+        version = httpx2.get(server.url + "/data/wide/1", trust_env=False)
+
+    assert "1–50 of 500 columns" in words(first.text)
+    assert "c499" in second
+    assert max(len(first.content), len(version.content)) < 300_000
+
+
+def test_files_have_no_page_of_a_profile(empty, tmp_path):
+    (tmp_path / "a.bin").write_bytes(b"1")
+    empty.data.commit("files", tmp_path / "a.bin")
+
+    with ControlServer(empty, port=0) as server:
+        answer = httpx2.get(server.url + "/data/files/1/profile", trust_env=False)
+
+    assert answer.status_code == 404
+
+
 def test_a_large_version_without_a_profile_says_how_to_make_one(empty, monkeypatch):
     monkeypatch.setattr("treadle.server.ui.profile_page.PROFILED_CELLS", 0)
     empty.data.commit("unlooked", pa.table({"never_seen": [1.0, 2.0, 4.0]}))
