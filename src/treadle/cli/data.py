@@ -14,6 +14,7 @@ from treadle.cli.data_profile import profile
 from treadle.cli.data_remotes import REMOTE_COMMANDS
 from treadle.cli.group import Listing
 from treadle.cli.home import client_of
+from treadle.cli.ingestions import ingest, ingestions
 from treadle.cli.output import (
     json_option,
     paging_options,
@@ -84,6 +85,7 @@ def show(ctx: click.Context, *, ref: str, as_json: bool) -> None:
             ("made on", ", ".join(f"{version.dataset}@{n}" for n in version.parents)),
             ("branch", "" if version.branch == MAIN else version.branch),
             ("code", version.code_commit),
+            *_source(version),
             ("digest", version.digest),
             *(("file", f"{f.path}  {size(f.size_bytes)}  {f.digest}") for f in version.files),
             *(("column", f"{c.name}  {c.type}") for c in version.columns),
@@ -267,8 +269,17 @@ def splits(ctx: click.Context, *, train: str, test: str, as_json: bool) -> None:
 
 command.add_command(profile)
 command.add_command(quarantines)
-for more in (*FILE_COMMANDS, *HISTORY_COMMANDS, *REMOTE_COMMANDS, diff):
+for more in (*FILE_COMMANDS, *HISTORY_COMMANDS, *REMOTE_COMMANDS, diff, ingest, ingestions):
     command.add_command(more)
+
+
+def _source(version: DatasetVersion) -> list[tuple[str, object]]:
+    """Return where a version was read from, in lines."""
+    source = version.source
+    if source is None:
+        return []
+    lines: list[tuple[str, object]] = [("from", source.place), ("query", source.query)]
+    return [*lines, ("up to", source.watermark), ("source was", source.mark)]
 
 
 def _stored(version: DatasetVersion) -> str:

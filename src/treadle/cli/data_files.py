@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from treadle.cli.data_sources import source_of, source_options
 from treadle.cli.group import Command
 from treadle.cli.home import client_of
 from treadle.cli.output import (
@@ -35,10 +36,13 @@ HOUR_US = 3_600_000_000
     cls=Command,
     example="treadle data commit flights.csv --name flights -m 'May added'\n"
     "treadle data commit 'days/*.csv' --as table --name days\n"
-    "treadle data commit images/ --name images",
+    "treadle data commit images/ --name images\n"
+    "treadle data commit https://example.org/flights.csv --name flights\n"
+    "treadle data commit --name orders --from sqlite:///shop.db --sql 'select * from orders'",
 )
-@click.argument("paths", metavar="PATH…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("places", metavar="[PATH|URL]…", nargs=-1)
 @click.option("--name", required=True, help="The dataset's name.")
+@source_options
 @click.option("--message", "-m", default="", help="Why.")
 @click.option("--branch", default="main", show_default=True, help="The branch it goes on.")
 @click.option("--expect", default="", metavar="REF", help="Only if the branch is there (NAME@3).")
@@ -53,8 +57,9 @@ HOUR_US = 3_600_000_000
 @click.pass_context
 def commit(
     ctx: click.Context,
+    /,
     *,
-    paths: tuple[Path, ...],
+    places: tuple[str, ...],
     name: str,
     message: str,
     branch: str,
@@ -62,6 +67,7 @@ def commit(
     kind: str | None,
     dry_run: bool,
     as_json: bool,
+    **asked: Any,
 ) -> None:
     """Store a table, or files and folders, as the next version of a dataset.
 
@@ -69,10 +75,25 @@ def commit(
     folder, several paths or any other file are kept as the files they are, each piece of them once.
     What is there already is not stored again, and equal bytes are the same version.
 
+    Rows also come from a database (--from URL --sql QUERY, read-only), from files at an address
+    (https, s3, gs, az, sftp and whatever fsspec reaches), from a Python function (--from
+    feeds.py:orders). For a password write ${NAME}: the environment is asked.
+
     Two who commit at once both land, one after the other, unless --expect says what must be there.
     """
+    source = source_of(places, **asked)
+    if source is not None:
+        if dry_run:
+            raise click.UsageError("--dry-run is for files of this machine.")
+        data = client_of(ctx).data
+        keep = data.commit_files if kind == "files" else data.commit
+        version = keep(name, source, message=message, branch=branch, expect=expect)
+        _answer(version, _sentence(version), as_json=as_json)
+        return
+    if not places:
+        raise click.UsageError("Nothing to commit: give a path, an address, or --from.")
     data = client_of(ctx).data
-    paths = _expanded(paths)
+    paths = _expanded(tuple(Path(place) for place in places))
     is_one = kind is None and len(paths) == 1 and not _files_among(paths[0])
     is_table = is_one or kind == "table"
     if dry_run:

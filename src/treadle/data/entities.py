@@ -31,6 +31,26 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int
 
 
+class Provenance(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a version was read from, without secrets: `place` is an address, a path, a function.
+
+    `mark` changes whenever the source does (an ETag, a time); empty when the source has none.
+    `watermark` is how far an ingestion had come.
+    """
+
+    kind: str
+    place: str
+    query: str = ""
+    mark: str = ""
+    watermark: str = ""
+
+    def is_same_place(self, other: Provenance | None) -> bool:
+        """Say whether two readings asked the same source for the same."""
+        if other is None:
+            return False
+        return (self.kind, self.place, self.query) == (other.kind, other.place, other.query)
+
+
 class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
     """One immutable state of a dataset: a table, or files.
 
@@ -41,6 +61,7 @@ class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
 
     `parents` are the numbers of the versions it was made on: none for the first, two for a merge;
     `branch` is where it was committed. A removed one is not read until it is restored.
+    `source` is where it was read from, when that was no file of this machine or frame.
     """
 
     id: str
@@ -63,6 +84,7 @@ class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
     parents: tuple[int, ...] = ()
     removed_at: int | None = None
     removed_by: str = ""
+    source: Provenance | None = None
 
     @property
     def is_table(self) -> bool:

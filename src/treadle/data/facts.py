@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from treadle.data.branches.entities import MAIN
 from treadle.data.contracts import ContractBody
-from treadle.data.entities import Column, FileEntry, QuarantineState, Verdict
+from treadle.data.entities import Column, FileEntry, Provenance, QuarantineState, Verdict
 from treadle.storage.events import Fact
 
 
@@ -31,6 +31,7 @@ class DatasetCommitted(Fact, frozen=True, kw_only=True):
     stored_bytes: int | None = None
     branch: str = MAIN
     parents: tuple[int, ...] = ()
+    source: Provenance | None = None
 
     def subject(self) -> str:
         return f"dataset/{self.dataset}"

@@ -9,6 +9,7 @@ import msgspec
 from treadle.data import store as sql
 from treadle.data.contract_history import ContractHistory
 from treadle.data.contracts import Contract, ContractBody, Role
+from treadle.data.elsewhere import Elsewhere
 from treadle.data.entities import (
     CheckResult,
     DatasetSummary,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from treadle.storage.transaction import Transaction
 
 
-class Data(History, Remotes, RowQuarantines, ContractHistory):
+class Data(Elsewhere, History, Remotes, RowQuarantines, ContractHistory):
     """Commits datasets, knows their versions, and judges them by contract.
 
     `code_commit` says at which commit the caller's code stands; a version remembers it. Versions

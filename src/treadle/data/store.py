@@ -69,6 +69,7 @@ dataset_versions = Table(
     Column("parents", Json, nullable=False, server_default="[]"),
     Column("removed_at", Instant),
     Column("removed_by", Text, nullable=False, server_default=""),
+    Column("source", Json),
     UniqueConstraint("dataset", "number"),
     UniqueConstraint("dataset", "digest"),
 )

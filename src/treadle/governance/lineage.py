@@ -102,6 +102,7 @@ class Lineage:
             digest=version.digest,
             made_from=(
                 *(self._of_parent(f"{version.dataset}@{number}") for number in merged),
+                *_of_source(version),
                 *self._files_of(version),
                 *frozen,
             ),
@@ -247,6 +248,15 @@ def _evaluation_id(dataset: LoggedDataset) -> str:
     except (ValueError, KeyError, TypeError, RecursionError):
         return ""
     return found if isinstance(found, str) and is_dataset_id(found) else ""
+
+
+def _of_source(version: DatasetVersion) -> tuple[Node, ...]:
+    """Return where a version was read from, none for a file of this machine."""
+    source = version.source
+    if source is None:
+        return ()
+    told = (source.query, source.watermark and f"up to {source.watermark}", source.mark)
+    return (Node(kind="source", name=source.place, detail=", ".join(filter(None, told))),)
 
 
 _KINDS: dict[str, NodeKind] = {"trace": "trace", "document": "document"}

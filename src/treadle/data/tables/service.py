@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from treadle.data.entities import DatasetVersion
+    from treadle.data.entities import DatasetVersion, Provenance
     from treadle.data.tables.taking import Taken
+    from treadle.storage.transaction import Transaction
 
 
 class Tables(Trees):
@@ -89,18 +90,24 @@ class Tables(Trees):
         branch: str = MAIN,
         expect: str = "",
         parents: tuple[int, ...] = (),
+        read_from: Provenance | None = None,
+        also: Callable[[Transaction, DatasetVersion], None] | None = None,
     ) -> DatasetVersion:
         """Commit rows as the next version; several files with the same columns are one table.
 
-        However many rows there are, no more than a part of them is in memory.
+        However many rows there are, no more than a part of them is in memory. `read_from` is where
+        rows come from that were read for this; `also` is done in the transaction that makes the
+        version visible.
         """
         require_name(name)
         origin = origin_of(source)
         for _ in range(ATTEMPTS if origin.can_repeat else 1):
             writer = ChunkWriter(self._intake())
             taken = take_table(origin, writer=writer, progress=progress)
-            draft = self.draft(name, message=message, branch=branch, parents=parents)
-            version = self.land_table(draft, taken, writer=writer, expect=expect)
+            draft = self.draft(
+                name, message=message, branch=branch, parents=parents, read_from=read_from
+            )
+            version = self.land_table(draft, taken, writer=writer, expect=expect, also=also)
             if version is not None:
                 return version
         raise Conflict(
@@ -162,7 +169,13 @@ class Tables(Trees):
         )
 
     def land_table(
-        self, draft: DatasetVersion, taken: Taken, *, writer: ChunkWriter, expect: str = ""
+        self,
+        draft: DatasetVersion,
+        taken: Taken,
+        *,
+        writer: ChunkWriter,
+        expect: str = "",
+        also: Callable[[Transaction, DatasetVersion], None] | None = None,
     ) -> DatasetVersion | None:
         """Make rows a version, or return None if a chunk that it needs was swept away."""
         tree, own = write_tree(taken.entries, writer=writer)
@@ -184,7 +197,10 @@ class Tables(Trees):
             chunks_sql.lock_to_lean(tx)
             if len(chunks_sql.known(tx, needed)) < len(needed):
                 return None
-            return add_version(tx, draft, expect=expect)
+            version = add_version(tx, draft, expect=expect)
+            if also is not None:
+                also(tx, version)
+            return version
 
     def _verify_objects(self, version: DatasetVersion) -> None:
         """Read the whole objects of a table from before there were parts."""

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from treadle.data.branches.entities import Need
+    from treadle.data.entities import Provenance
     from treadle.data.trees.entities import Checked, Rebuilt, TreeDiff, TreeStatus
     from treadle.data.trees.healing import ChunkSource
     from treadle.data.trees.walking import Found
@@ -83,12 +84,13 @@ class Trees:
         progress: Callable[[int], None] | None = None,
         branch: str = MAIN,
         expect: str = "",
+        read_from: Provenance | None = None,
     ) -> DatasetVersion:
         """Commit files and folders as the next version of a dataset; equal ones are one version.
 
         One folder is committed with all that lies in it; several paths, or a file, under their
         names. `progress` is told the bytes of files as they are done, from any thread. `branch` and
-        `expect` are as for `commit`.
+        `expect` are as for `commit`; `read_from` is where files come from that were fetched for it.
         """
         require_name(name)
         root, only = root_of([Path(source) for source in sources])
@@ -98,11 +100,12 @@ class Trees:
             found = walk(root, only=only, without=self._home)
             writer = ChunkWriter(intake)
             seen = self._seen(root, found, known, writer=writer, progress=progress)
-            draft = self.draft(name, message=message, branch=branch)
+            draft = self.draft(name, message=message, branch=branch, read_from=read_from)
             entries = [entry.entry for entry in seen]
             version = self.land(draft, entries, writer=writer, expect=expect)
             if version is not None:
-                self._remember(Place(str(root), version.ref, only, tuple(seen)))
+                if read_from is None:  # else they were fetched aside, and nobody works there
+                    self._remember(Place(str(root), version.ref, only, tuple(seen)))
                 return version
             known = {entry.path: entry for entry in seen}
         raise Conflict(
@@ -232,7 +235,13 @@ class Trees:
         return ChunkWriter(self._intake())
 
     def draft(
-        self, name: str, *, message: str, branch: str = MAIN, parents: tuple[int, ...] = ()
+        self,
+        name: str,
+        *,
+        message: str,
+        branch: str = MAIN,
+        parents: tuple[int, ...] = (),
+        read_from: Provenance | None = None,
     ) -> DatasetVersion:
         """Return what is known of a version before its content is."""
         return DatasetVersion(
@@ -251,6 +260,7 @@ class Trees:
             created_at=0,
             branch=branch,
             parents=parents,
+            source=read_from,
         )
 
     def land(

@@ -14,6 +14,7 @@ from treadle.server.ui.contexts import (
     ExpectationRow,
     FileRow,
     QuarantineRow,
+    ReadFrom,
 )
 from treadle.server.ui.formats import number, size
 from treadle.server.ui.places import (
@@ -90,6 +91,7 @@ def dataset_version_context(request: Request, ref: str) -> DatasetVersionContext
         pager=pager,
         notice=notice,
         quarantine=tuple(_quarantine(found) for found in held),
+        origin=_origin(version),
         made_from=(),  # commits come from outside; nothing here commits what a pipeline made
         used_by=_used_by(app, version.ref),
     )
@@ -97,6 +99,12 @@ def dataset_version_context(request: Request, ref: str) -> DatasetVersionContext
 
 def _parent(ref: str) -> Link:
     return Link(ref, dataset_version_place(ref))
+
+
+def _origin(version: DatasetVersion) -> ReadFrom | None:
+    if version.source is None:
+        return None
+    return ReadFrom(version.source.place, version.source.query, version.source.watermark)
 
 
 def _page(app: App, version: DatasetVersion) -> Page:

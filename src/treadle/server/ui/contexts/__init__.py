@@ -36,6 +36,7 @@ from treadle.server.ui.contexts.data import (
     HeldRow,
     QuarantineRow,
     QuarantinesContext,
+    ReadFrom,
     RemovedVersionRow,
     RowCells,
 )
@@ -198,6 +199,7 @@ __all__ = [
     "ProfiledColumn",
     "QuarantineRow",
     "QuarantinesContext",
+    "ReadFrom",
     "RecordRow",
     "ReleaseEntry",
     "RemovedVersionRow",

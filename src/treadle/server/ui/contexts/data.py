@@ -128,6 +128,15 @@ class QuarantineRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadFrom:
+    """Where a version was read from, without secrets, and how far an ingestion had come."""
+
+    place: str
+    query: str
+    watermark: str
+
+
+@dataclass(frozen=True, slots=True)
 class DatasetVersionContext:
     """Dataset version: schema with profile, contract, files by digest, quarantine, lineage."""
 
@@ -153,6 +162,7 @@ class DatasetVersionContext:
     pager: Pager
     notice: Notice | None
     quarantine: tuple[QuarantineRow, ...]
+    origin: ReadFrom | None
     made_from: tuple[DatasetUse, ...]
     used_by: tuple[Link, ...]
 
