@@ -61,13 +61,12 @@ def test_what_the_work_is_can_be_asked_before(trips):
     assert trips.diff_work("trips@1", "trips@1") == 0
 
 
-def test_a_damaged_version_is_not_compared(trips, objects, tmp_path):
-    digest = trips.version("trips@1").table
-    (path,) = (tmp_path / "objects").rglob(f"*{digest[8:]}*")
-    path.chmod(0o644)
-    raw = bytearray(path.read_bytes())
-    raw[len(raw) // 2] ^= 1
-    path.write_bytes(raw)
+def test_a_damaged_version_is_not_compared(trips, tmp_path):
+    for path in (tmp_path / "objects").rglob("*"):
+        if path.is_file():
+            path.chmod(0o644)
+            raw = path.read_bytes()
+            path.write_bytes(raw[:40] + bytes(len(raw) - 40))
 
     with pytest.raises(Corrupt):
         trips.diff("trips@1", "trips@2")
