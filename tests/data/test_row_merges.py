@@ -77,6 +77,15 @@ def test_a_column_alone_is_something_to_merge(data: Data) -> None:
     assert data.table("trips").column_names == ["id", "city", "fare", "tip"]
 
 
+def test_a_type_alone_is_something_to_merge(data: Data) -> None:
+    cities = trips()["city"].combine_chunks().dictionary_encode()
+    forked(data, main=trips(city=cities), exp=trips(fare=[1.0, 2.0, 3.0]))
+
+    assert data.merge("trips@exp").kind == "merged"
+    assert data.table("trips").schema.types[1:] == [cities.type, pa.float64()]
+    assert data.merge("trips@3").kind == "nothing"
+
+
 def test_a_table_and_files_are_not_merged(data: Data, tmp_path) -> None:
     data.commit("trips", trips())
     data.branch("trips", "exp")

@@ -89,7 +89,19 @@ class TableMerge:
     @property
     def schema(self) -> pa.Schema:
         """Return the columns of the merged table: ours, then those that only theirs has."""
-        return pa.schema([column.field for column in self._columns])
+        fields = []
+        for column in self._columns:
+            place = column.ours if column.typed_by == "ours" else column.theirs
+            type_ = self._tables[column.typed_by].written.field(place).type
+            fields.append(pa.field(column.name, type_))
+        return pa.schema(fields)
+
+    @property
+    def is_ours(self) -> bool:
+        """Say whether the merged table is ours as it is: theirs has nothing new."""
+        counts, ours = self.counts, self._tables["ours"].written
+        has_rows = counts.added or counts.removed or counts.changed
+        return not has_rows and self.schema.types == ours.types and self.schema.names == ours.names
 
     def arrow(self) -> pa.RecordBatchReader:
         """Return the merged table as a stream, to be committed or written."""
@@ -315,9 +327,10 @@ class TableMerge:
     def _stream(self, sql: str) -> Iterator[pa.RecordBatch]:
         import duckdb  # noqa: PLC0415 - as in `engine`
 
+        schema = self.schema
         try:
             for batch in self._connection.sql(sql).to_arrow_reader(BATCH_ROWS):
-                yield as_written(batch.columns, self.schema)
+                yield as_written(batch.columns, schema)
         except duckdb.ConversionException as error:
             raise InvalidInput(
                 f"A value of one side does not fit the column's type on the other: {error}",

@@ -40,7 +40,10 @@ class Part(NamedTuple):
 
 
 class Table:
-    """A table to compare: the Parquet files that hold its rows, in their order."""
+    """A table to compare: the Parquet files that hold its rows, in their order.
+
+    `schema` has its types as they are compared, without dictionaries, `written` as they are.
+    """
 
     def __init__(self, parts: Sequence[Part]) -> None:
         if not parts:
@@ -48,6 +51,7 @@ class Table:
         self.parts = tuple(parts)
         with pq.ParquetFile(parts[0].path) as file:
             schema = written_schema(file) or file.schema_arrow.remove_metadata()
+        self.written = schema
         self.schema = pa.schema([pa.field(f.name, _plain(f.type)) for f in schema])
         self.part_rows: tuple[int, ...] = tuple(
             pq.read_metadata(part.path).num_rows for part in parts

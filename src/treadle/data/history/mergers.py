@@ -181,9 +181,8 @@ class Mergers(Tables, Diffs):
                     is_table=True,
                 )
             taken = counts.added + counts.removed + counts.changed
-            is_new = bool(taken) or rows.schema.names != [c.name for c in ours.columns]
-            if dry_run or not is_new:
-                kind = "merged" if is_new else "nothing"
+            if dry_run or rows.is_ours:
+                kind = "nothing" if rows.is_ours else "merged"
                 return sides.merged(kind=kind, taken=taken, is_table=True)
             try:
                 version = self.commit_table(
