@@ -26,7 +26,14 @@ from treadle.data.branches.entities import GRACE_US, MAIN
 from treadle.data.branches.store import dataset_refs
 from treadle.data.contracts import Contract
 from treadle.data.entities import DatasetSummary, DatasetVersion, Quarantine, Validation
-from treadle.storage.schema import MENTIONS, Instant, Json, may_need_objects, metadata
+from treadle.storage.schema import (
+    MENTIONS,
+    Instant,
+    Json,
+    may_need_objects,
+    metadata,
+    needs_objects,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -109,7 +116,7 @@ quarantines = Table(
     Column("evidence", Json, nullable=False),
     Column("at", Instant, nullable=False),
     Column("kind", Text, nullable=False, server_default="version"),
-    Column("table", Text, nullable=False, server_default=""),
+    Column("table", Text, nullable=False, server_default="", info=needs_objects("quarantine {id}")),
     Column("checks", Json, nullable=False, server_default="{}"),
     Column("clean_number", Integer),
     Column("released_number", Integer),

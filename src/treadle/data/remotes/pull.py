@@ -138,7 +138,10 @@ class Puller:
             chunks_sql.lock_to_lean(tx)
             if self._objects.stat(info.digest) is None:  # swept away as nobody's, just now
                 self._objects.put(io.BytesIO(data))
-            if not chunks_sql.is_known_pack(tx, info.digest):
+            if chunks_sql.is_known_pack(tx, info.digest):
+                # A sweep may have let go of some of its chunks, which are wanted again.
+                chunks_sql.add_chunks(tx, info.digest, entries)
+            else:
                 chunks_sql.add_pack(tx, info, entries, at=time.time_ns() // 1000)
         self._progress(len(data))
 
