@@ -353,3 +353,28 @@ def test_missing_rows_are_restored_from_a_copy(
 
     assert mended.is_sound
     assert data.verify("pets").ref == "pets@1"
+
+
+@pytest.mark.parametrize("pusher", ["this home", "another home"])
+def test_a_remote_repairs_by_its_name(
+    data: Data, store: SqlMetadataStore, folder: Path, tmp_path: Path, pusher: str
+) -> None:
+    data.commit("pets", folder)
+    data.add_remote("origin", str(tmp_path / "far"))
+    if pusher == "this home":
+        data.push("pets")
+    else:
+        other = Data(
+            store=open_metadata(f"sqlite:///{tmp_path / 'other.db'}"),
+            objects=FolderObjectStore(tmp_path / "other"),
+        )
+        other.commit("pets", folder)
+        other.push("pets", to=str(tmp_path / "far"))
+        other._store.close()
+    flip(path_of(tmp_path, only_pack(store).digest), 400_000)
+
+    mended = data.fsck(repair="origin")
+
+    assert [damage.repaired for damage in mended.damage] == [True]
+    assert data.fsck().damage == ()
+    assert data.verify("pets").ref == "pets@1"

@@ -196,7 +196,12 @@ def files(
     example="treadle data fsck\ntreadle data fsck --repair /backup/objects\n"
     "treadle data fsck --rebuild --dry-run",
 )
-@click.option("--repair", default="", metavar="FROM", help="A copy of the objects: folder or URL.")
+@click.option(
+    "--repair",
+    default="",
+    metavar="FROM",
+    help="A remote, or a copy of the objects: name, folder or URL.",
+)
 @click.option("--rebuild", is_flag=True, help="First find chunks again that no row knows of.")
 @dry_run_option
 @json_option

@@ -8,7 +8,7 @@ import io
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from blake3 import blake3
 
@@ -190,6 +190,14 @@ class Blocks(io.RawIOBase):
         return size
 
 
+class CanOpen(Protocol):
+    """What hands out objects by their digests; an ObjectStore does."""
+
+    def open(self, digest: str, *, span: Span | None = None) -> BinaryIO:
+        """Open an object to read. Raises NotFound when it is gone."""
+        ...
+
+
 def stream_of(blocks: Iterator[bytes]) -> BinaryIO:
     """Return blocks as a stream."""
     return cast("BinaryIO", Blocks(blocks))
@@ -210,7 +218,7 @@ def part_of(file: BinaryIO, span: Span) -> BinaryIO:
 
 
 def blocks_of(
-    store: ObjectStore, info: ObjectInfo, *, skip: int = 0, block_bytes: int = CHUNK_BYTES
+    store: CanOpen, info: ObjectInfo, *, skip: int = 0, block_bytes: int = CHUNK_BYTES
 ) -> Iterator[bytes]:
     """Yield a whole object, but for its first bytes, read only once.
 

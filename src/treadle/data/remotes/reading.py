@@ -10,9 +10,11 @@ from treadle.storage.chunks.packs import split_entries
 from treadle.storage.chunks.reading import ChunkReader
 from treadle.storage.chunks.store import ChunkPlace
 from treadle.storage.objects import read_up_to
+from treadle.storage.ports import ObjectInfo
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
+    from typing import BinaryIO
 
     from treadle.data.remotes.depot import Depot
     from treadle.data.remotes.entities import PackIndex
@@ -35,6 +37,28 @@ def read_chunks(
             yield from reader.each({digest: place})
         except Corrupt:
             continue
+
+
+class WholeObjects:
+    """The whole objects and packs of a remote, as a copy of the home's."""
+
+    def __init__(self, depot: Depot) -> None:
+        self._blobs = depot.blobs
+
+    def stat(self, digest: str) -> ObjectInfo | None:
+        """Return what is known of an object, or None when it is not there."""
+        for key in (keys.pack_key(digest), keys.object_key(digest)):
+            found = self._blobs.stat(key)
+            if found is not None:
+                return ObjectInfo(digest, found.size_bytes)
+        return None
+
+    def open(self, digest: str, *, span: Span | None = None) -> BinaryIO:
+        """Open an object to read. Raises NotFound when it is gone."""
+        try:
+            return self._blobs.open(keys.pack_key(digest), span=span)
+        except NotFound:
+            return self._blobs.open(keys.object_key(digest), span=span)
 
 
 class RemoteReader(ChunkReader):

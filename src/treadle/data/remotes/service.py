@@ -25,6 +25,7 @@ from treadle.data.remotes.push import (
     portable,
     unpushed,
 )
+from treadle.data.remotes.reading import WholeObjects, read_chunks
 from treadle.data.trees.service import ATTEMPTS, Trees
 from treadle.data.versions import require_name
 from treadle.kernel.errors import Conflict, Corrupt, InvalidInput, NotFound
@@ -32,11 +33,13 @@ from treadle.storage.blobs.probing import is_honest
 from treadle.storage.stores import open_blobs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from treadle.data.entities import DatasetVersion
     from treadle.data.remotes.depot import Depot, Turn
     from treadle.data.remotes.entities import Held, State
+    from treadle.data.trees.healing import ChunkSource
+    from treadle.data.trees.upkeep import Repair
 
 ORIGIN = "origin"
 # Of so many who push at once and force, all land: at each try one does.
@@ -273,6 +276,23 @@ class Remotes(Trees):
             every = data_sql.page_of_versions(tx, dataset, limit=count, offset=0)[::-1]
             contracts = sql.contracts_of(tx, dataset)
         return Local(dataset, every, contracts), [meant] if wanted else list(every)
+
+    def _repair_from(self, where: str, sources: Sequence[ChunkSource]) -> Repair:
+        """Return where to get back what is damaged: also a remote, by its name or its place."""
+        depot = self._depot(where) if where and self._may_be_remote(where) else None
+        if depot is None or not depot.is_remote():
+            return super()._repair_from(where, sources)
+        with self._store.read() as tx:
+            datasets = data_sql.names(tx)
+
+        def chunks(digests: Collection[bytes]) -> Iterator[tuple[bytes, bytes]]:
+            return read_chunks(depot, digests, datasets=datasets)
+
+        repair = super()._repair_from("", [*sources, chunks])
+        return repair._replace(copies=[WholeObjects(depot), *repair.copies])
+
+    def _may_be_remote(self, where: str) -> bool:
+        return "/" in where or where in {remote.name for remote in self.remotes()}
 
     def _depot(self, where: str) -> Depot:
         return open_depot(self._where(where), home=self._home)

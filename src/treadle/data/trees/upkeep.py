@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from treadle.data.trees.encoding import read_tree, tree_chunks
 from treadle.data.trees.entities import Checked, Damage, Rebuilt
@@ -12,7 +12,7 @@ from treadle.kernel.errors import Corrupt, NotFound
 from treadle.storage.chunks import store as sql
 from treadle.storage.chunks.packs import Entry
 from treadle.storage.holders import needed_objects, owners_of
-from treadle.storage.objects import blocks_of, stream_of
+from treadle.storage.objects import CanOpen, blocks_of, stream_of
 from treadle.storage.ports import ObjectInfo
 
 if TYPE_CHECKING:
@@ -25,10 +25,18 @@ if TYPE_CHECKING:
     from treadle.storage.ports import MetadataStore, ObjectStore
 
 
+class Copy(CanOpen, Protocol):
+    """What is asked of a copy of the objects: an ObjectStore can do it, and so can a remote."""
+
+    def stat(self, digest: str) -> ObjectInfo | None:
+        """Return what is known of an object, or None when it is not there."""
+        ...
+
+
 class Repair(NamedTuple):
     """Where to get back what is damaged: copies of whole objects, and sources of chunks."""
 
-    copies: Sequence[ObjectStore]
+    copies: Sequence[Copy]
     chunks: Sequence[ChunkSource]
 
 
@@ -213,7 +221,7 @@ def _make_known(
     return True
 
 
-def _what_is_wrong(objects: ObjectStore, info: ObjectInfo) -> str:
+def _what_is_wrong(objects: Copy, info: ObjectInfo) -> str:
     found = objects.stat(info.digest)
     if found is None:
         return "gone"
@@ -229,7 +237,7 @@ def _what_is_wrong(objects: ObjectStore, info: ObjectInfo) -> str:
     return ""
 
 
-def _put_again(objects: ObjectStore, digest: str, *, copy: ObjectStore) -> bool:
+def _put_again(objects: ObjectStore, digest: str, *, copy: Copy) -> bool:
     known = copy.stat(digest)
     if known is None or _what_is_wrong(copy, known):
         return False
