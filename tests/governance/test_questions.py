@@ -12,7 +12,7 @@ from treadle import dataset, pipeline, step
 from treadle.governance import verify_log
 from treadle.governance.entities import Candidate, GateRules
 from treadle.kernel.actors import acting_as
-from treadle.kernel.errors import NotFound, Unavailable
+from treadle.kernel.errors import Conflict, NotFound, Unavailable
 from treadle.serving.entities import Variant
 
 
@@ -102,6 +102,40 @@ def test_a_run_without_pipeline_is_traced_to_its_inputs(solo):
 
     assert made.version == "late@1"
     assert "dataset version" in kinds_on_the_way(node)
+
+
+def test_data_that_was_removed_is_named_in_the_trace_of_what_was_made_from_it(solo):
+    data = solo.app.data
+    data.commit("history", flights(-1).select(["flight", "late"]))
+    digest = data.commit("history", flights(0).select(["flight", "late"])).digest
+    data.branch("history", "main", at="history@1", force=True)
+    run = solo.app.tracking.start_run(experiment="late", name="by hand")
+    solo.app.tracking.log_input(run.id, kind="dataset", ref="history@2", digest=digest)
+    version = solo.app.registry.register(
+        "early", GOOD, run_id=run.id, example=flights(0).select(["heat", "wind"])
+    )
+
+    with pytest.raises(Conflict, match="by hand needs history@2; model early@1 needs history@2"):
+        data.remove("history@2")
+    with acting_as("user:ann"):
+        data.remove("history@2", force=True)
+    node = solo.app.governance.trace_version(version.ref)
+
+    used = node.made_from[-1].made_from[0]
+    assert (used.name, used.digest) == ("history@2", digest)
+    assert "by user:ann. Bring it back: treadle data restore history@2" in used.detail
+
+
+def test_data_behind_what_an_endpoint_answers_with_is_not_removed_even_by_force(world):
+    world.release(GOOD)
+    world.app.data.commit("history", flights(-1).select(["flight", "late"]))
+    digest = world.app.data.commit("history", flights(0).select(["flight", "late"])).digest
+    live = world.app.serving.endpoints()[0].variants[0].version
+    run_id = world.app.registry.version(live).run_id
+    world.app.tracking.log_input(run_id, kind="dataset", ref="history@1", digest=digest)
+
+    with pytest.raises(Conflict, match="endpoint late, which answers with late@1, needs history@1"):
+        world.app.data.remove("history@1", force=True)
 
 
 def test_a_prediction_nobody_made_cannot_be_traced(solo):

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from treadle import connect
@@ -62,6 +63,19 @@ def test_a_table_that_is_one_object_is_read_and_stays_whole(old_home):
     assert table.to_pydict() == {"x": [float(i % 17) for i in range(400)], "y": [0, 1] * 200}
     assert batches.equals(table.select(["y"]))
     assert [path.name for path in parts] == ["part-00000.parquet"]
+
+
+def test_what_was_committed_before_there_were_branches_lies_on_main(old_home):
+    with connect(old_home) as client:
+        before = client.data.version("rows@main")
+        after = client.data.commit("rows", pa.table({"x": [1.5], "y": [0]}))
+        names = [p.name for p in client.data.pointers("rows")]
+        log = client.data.log("rows")
+
+    assert (before.ref, before.parents, before.branch) == ("rows@1", (), "main")
+    assert (after.ref, after.parents) == ("rows@2", (1,))
+    assert names == ["main"]
+    assert [entry.version.number for entry in log.items] == [2, 1]
 
 
 def test_the_log_of_an_old_home_verifies_and_goes_on(old_home):

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
+from treadle.data.branches.entities import Pointer
 from treadle.data.entities import DatasetSummary, DatasetVersion
+from treadle.data.history.entities import LogEntry
 from treadle.governance.entities import EndpointAt, Node
 from treadle.kernel.paging import Page
 from treadle.monitoring.entities import Alert, Monitor, TakenLabels, WindowReport
@@ -60,6 +62,9 @@ OURS: dict[Callable[..., Any], Shape] = {
     artifacts.file_of_run: Shape(query={"download": str}, answer=FILE),
     artifacts.file_of_model: Shape(query={"download": str}, answer=FILE),
     data.datasets: Shape(query=PAGED, answer=Page[DatasetSummary]),
+    data.version: Shape(answer=DatasetVersion),
+    data.branches: Shape(query=PAGED, answer=Page[Pointer]),
+    data.log: Shape(query=PAGED, answer=Page[LogEntry]),
     data.versions: Shape(query=PAGED, answer=Page[DatasetVersion]),
     models.models: Shape(query=PAGED, answer=Page[Model]),
     models.versions: Shape(query=PAGED, answer=Page[ModelVersion]),

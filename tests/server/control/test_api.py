@@ -14,6 +14,8 @@ LISTS = [
     "/runs",
     "/datasets",
     "/datasets/outcomes/versions",
+    "/datasets/outcomes/versions/main/log",
+    "/datasets/outcomes/branches",
     "/models",
     "/models/late/versions",
     "/endpoints",
@@ -23,6 +25,8 @@ LISTS = [
     "/events",
 ]
 THINGS = [
+    "/datasets/outcomes/versions/1",
+    "/datasets/outcomes/versions/latest",
     "/models/late/versions/2",
     "/models/late/versions/champion",
     "/endpoints/late",
@@ -123,6 +127,7 @@ def test_newer_events_are_found_by_kind_and_subject(api):
         ("/endpoints/lat", 404, "not_found", "Did you mean 'late'?"),
         ("/monitors/lat/windows", 404, "not_found", "Did you mean 'late'?"),
         ("/datasets/flight/versions", 404, "not_found", "Did you mean 'flights'?"),
+        ("/datasets/flights/versions/99", 404, "not_found", "flights has the versions 1 to"),
         ("/trace/abc", 400, "invalid_input", "32 hex digits"),
         ("/evnts", 404, "not_found", "Did you mean /api/v1/events"),
     ],

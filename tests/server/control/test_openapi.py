@@ -146,7 +146,7 @@ def test_what_our_lists_and_details_answer_is_as_described(seeded, server, descr
     version = seeded.app.registry.versions(seeded.app.registry.models()[0].name)[0]
     names = {
         "runs": {"id": seeded.run_id, "path": quote("notes/how it was.txt")},
-        "datasets": {"name": "flights"},
+        "datasets": {"name": "flights", "version": "latest"},
         "models": {"name": version.model, "number": str(version.number)},
         "endpoints": {"name": endpoint},
         "monitors": {"name": seeded.app.monitoring.monitors()[0].name},
