@@ -111,9 +111,19 @@ def test_who_is_behind_is_told_to_pull(cli, pushed, images):
 
     refused = cli("--home", "other", "data", "push", "images")
     pulled = cli("--home", "other", "data", "pull", "images")
-    landed = cli("--home", "other", "data", "push", "images")
+    apart = cli("--home", "other", "data", "push", "images")
+    forced = cli("--home", "other", "data", "push", "images", "--force")
 
     assert refused.code == 1
     assert "Pull it first: treadle data pull images" in refused.err
-    assert pulled.err == "Note: images@2 of the remote is images@3 here.\n"
-    assert landed.out.startswith("Sent images@2: ")
+    assert "Note: images@2 of the remote is images@3 here.\n" in pulled.err
+    assert "Merge it first: treadle data merge images@3 --into main" in apart.err
+    assert forced.out.startswith("Sent images@2: ")
+
+
+def test_a_tag_alone_moves(cli, pushed):
+    cli("data", "tag", "images@1", "v1")
+
+    said = cli("data", "push", "images")
+
+    assert said.out.startswith("Moved v1 of images  file://")

@@ -206,7 +206,8 @@ def both_have_another_second(here: Home, there: Home, folder: Path, far: str) ->
     write(folder / "cats" / "3.png", noise(3))
     here.data.commit("images", folder, message="here")
     here.data.push("images", to=far)
-    write(folder / "cats" / "3.png", noise(4))
+    (folder / "cats" / "3.png").unlink()
+    write(folder / "cats" / "4.png", noise(4))
     there.data.commit("images", folder, message="there")
 
 
@@ -215,21 +216,27 @@ def test_who_has_not_pulled_what_others_pushed_is_refused(
 ) -> None:
     both_have_another_second(here, there, folder, far)
 
-    with pytest.raises(Conflict, match=r"has images@2, which is not here.*Pull it first"):
+    with pytest.raises(Conflict, match=r"has images@main at .*, which is not here.*Pull it first"):
         there.data.push("images", to=far)
 
 
-def test_after_a_pull_both_are_kept_everywhere(
+def test_after_a_pull_and_a_merge_both_are_kept_everywhere(
     here: Home, there: Home, folder: Path, far: str
 ) -> None:
     both_have_another_second(here, there, folder, far)
 
     got = there.data.pull("images", source=far)
+    with pytest.raises(Conflict, match="Merge it first: treadle data merge images@3 --into main"):
+        there.data.push("images", to=far)
+    there.data.merge("images@3", into="main")
     there.data.push("images", to=far)
     back = here.data.pull("images", source=far)
 
-    assert got.notes == ("images@2 of the remote is images@3 here",)
-    assert back.versions == ("images@3",)
+    assert got.notes[0] == "images@2 of the remote is images@3 here"
+    assert "treadle data merge images@3 --into main" in got.notes[1]
+    assert back.versions == ("images@3", "images@4")
+    assert {e.path for e in here.data.files("images")} >= {"cats/3.png", "cats/4.png"}
+    assert here.data.version("images").parents == (3, 2)
     assert {v.digest for v in here.data.versions("images").items} == {
         v.digest for v in there.data.versions("images").items
     }
@@ -244,6 +251,59 @@ def test_force_puts_ones_own_after_it_and_loses_nothing(
     here.data.pull("images", source=far)
 
     assert [v.message for v in here.data.versions("images").items] == ["there", "here", ""]
+    assert here.data.version("images").message == "here"
+
+
+def test_branches_and_tags_go_along(here: Home, there: Home, folder: Path, far: str) -> None:
+    here.data.commit("images", folder)
+    here.data.branch("images", "trial")
+    write(folder / "cats" / "3.png", noise(3))
+    here.data.commit_files("images", [folder], branch="trial")
+    here.data.tag("images@1", "v1")
+    here.data.push("images", to=far)
+    there.data.pull("images", source=far)
+
+    here.data.tag("images@2", "v2")
+    named = here.data.push("images", to=far)
+    there.data.pull("images", source=far)
+
+    assert named.pointers == ("v2",)
+    assert {p.name: p.number for p in there.data.pointers("images")} == {
+        "main": 1, "trial": 2, "v1": 1, "v2": 2,
+    }  # fmt: skip
+    assert there.data.version("images@trial").parents == (1,)
+
+
+def test_who_pulled_the_newest_alone_goes_on_from_it(
+    here: Home, there: Home, folder: Path, far: str
+) -> None:
+    here.data.commit("images", folder)
+    write(folder / "cats" / "3.png", noise(3))
+    here.data.commit("images", folder)
+    here.data.push("images", to=far)
+    there.data.pull("images@2", source=far)
+    write(folder / "cats" / "4.png", noise(4))
+    there.data.commit("images", folder)
+
+    there.data.push("images", to=far)
+    there.data.pull("images", source=far)
+
+    assert there.data.version("images@2").parents == (1,)
+    assert here.data.pull("images", source=far).versions == ("images@3",)
+    assert here.data.version("images").number == 3
+
+
+def test_a_tag_that_is_another_there_is_told(
+    here: Home, there: Home, folder: Path, far: str
+) -> None:
+    both_have_another_second(here, there, folder, far)
+    here.data.tag("images@1", "good")
+    here.data.push("images", to=far)
+    there.data.tag("images@2", "good")
+
+    got = there.data.pull("images", source=far)
+
+    assert "images@good stays images@2; the remote has images@1" in got.notes
 
 
 def test_the_same_bytes_committed_in_two_homes_are_one_version(

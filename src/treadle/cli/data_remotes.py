@@ -177,7 +177,7 @@ def _tell(done: Sequence[Moved], verb: str, *, nothing: str, as_json: bool) -> N
         return
     for each in done:
         click.echo(
-            _sentence(each, verb) if each.versions else f"{each.dataset}: {each.remote} {nothing}"
+            f"{each.dataset}: {each.remote} {nothing}" if each.is_empty else _sentence(each, verb)
         )
     if not done:
         click.echo("There are no datasets.")
@@ -187,6 +187,8 @@ def _sentence(done: Moved, verb: str) -> str:
     named = ", ".join(done.versions[:NAMED_AT_MOST])
     if len(done.versions) > NAMED_AT_MOST:
         named += f" and {len(done.versions) - NAMED_AT_MOST:,} more"
+    if not done.versions:
+        return f"Moved {', '.join(done.pointers)} of {done.dataset}  {done.remote}"
     parts = [f"{done.chunks:,} chunks"] if done.chunks else []
     parts += [f"{done.objects:,} objects"] if done.objects else []
     return f"{verb} {named}: {', '.join([*parts, size(done.size_bytes)])}  {done.remote}"

@@ -325,6 +325,8 @@ class DatasetPulled(Fact, frozen=True, kw_only=True):
     code_commit: str | None
     tree: str
     file_count: int
+    branch: str
+    parents: tuple[int, ...]
     remote: str
     committed_by: str
     committed_at: int

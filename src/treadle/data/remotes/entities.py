@@ -35,24 +35,31 @@ class PackIndex(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
-    """A version that a remote has: its digest, its number where it came from, its record."""
+    """A version that a remote has: its digest, its number there, its record, its parents' digests.
+
+    A number is above those of the parents.
+    """
 
     digest: str
     number: int
     record: str
+    parents: tuple[str, ...] = ()
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """All that a remote has of a dataset: what is in it stays in every later one.
 
     `versions` are ordered by number, `contracts` the records of contracts, oldest first, and
-    `indexes` those of all packs that the versions need.
+    `indexes` those of all packs that the versions need. `branches` and `tags` name versions by
+    digest; these alone may differ in a later state.
     """
 
     dataset: str
     versions: tuple[Held, ...] = ()
     contracts: tuple[str, ...] = ()
     indexes: tuple[str, ...] = ()
+    branches: dict[str, str] = {}
+    tags: dict[str, str] = {}
     format: int = FORMAT
 
 
@@ -76,9 +83,11 @@ class Moved(msgspec.Struct, frozen=True, kw_only=True):
     packs: int = 0
     objects: int = 0
     size_bytes: int = 0
+    pointers: tuple[str, ...] = ()
+    """Branches and tags that moved in the remote."""
     notes: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """Say whether there was nothing to move."""
-        return not self.versions
+        return not (self.versions or self.pointers)

@@ -16,6 +16,7 @@ from treadle.data.facts import ContractSet, DatasetPulled
 from treadle.data.remotes import keys
 from treadle.data.remotes import store as remotes_sql
 from treadle.data.remotes.entities import Moved
+from treadle.data.remotes.pointers import fitting
 from treadle.data.remotes.reading import RemoteReader, held_by
 from treadle.data.trees.encoding import read_tree, tree_chunks
 from treadle.kernel.digests import digest_bytes
@@ -45,6 +46,7 @@ class Order(NamedTuple):
     """What has to come: versions, all chunks they need, and which of those come how."""
 
     versions: list[DatasetVersion]
+    parents: dict[str, tuple[str, ...]]
     needed: set[bytes]
     missing: set[bytes]
     packs: list[PackIndex]
@@ -83,7 +85,8 @@ class Puller:
         objects = self._missing_objects(versions)
         size = sum(index.size_bytes for index in packs) + sum(objects.values())
         size += sum(places[digest].length for digest in loose)
-        return Order(versions, needed, missing, packs, loose, objects, size), remote
+        parents = {each.digest: each.parents for each in held}
+        return Order(versions, parents, needed, missing, packs, loose, objects, size), remote
 
     def fetch(self, order: Order, remote: RemoteReader) -> None:
         """Fetch it; from then on anyone may lean on the chunks."""
@@ -207,17 +210,18 @@ def make_visible(tx: Transaction, order: Order, *, url: str) -> list[DatasetVers
     dataset = order.versions[0].dataset
     sql.lock_dataset(tx, dataset)
     numbers = remotes_sql.numbers_of(tx, dataset)
+    by_digest = {digest: number for number, digest in numbers.items()}
     taken = remotes_sql.taken_ids(tx, [version.id for version in order.versions])
-    known = set(numbers.values())
     added: list[DatasetVersion] = []
     for version in order.versions:
-        if version.digest in known:
+        if version.digest in by_digest:
             continue
         if version.id in taken:
             raise Corrupt(f"{url} gives {version.ref} the id of another version.")
-        number = version.number if version.number not in numbers else max(numbers) + 1
-        numbers[number] = version.digest
-        added.append(msgspec.structs.replace(version, number=number))
+        parents = tuple(by_digest[p] for p in order.parents[version.digest] if p in by_digest)
+        number = fitting(version.number, taken=set(by_digest.values()), parents=parents)
+        by_digest[version.digest] = number
+        added.append(msgspec.structs.replace(version, number=number, parents=parents))
         sql.insert_version(tx, added[-1])
         tx.emit(_pulled(added[-1], url))
     return added

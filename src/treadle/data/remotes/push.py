@@ -10,10 +10,11 @@ import msgspec
 
 from treadle.data.remotes import keys
 from treadle.data.remotes.entities import FORMAT, Held, Moved, PackIndex, State
+from treadle.data.remotes.pointers import fitting
 from treadle.data.remotes.reading import RemoteReader
 from treadle.data.trees.encoding import read_tree, tree_chunks
 from treadle.kernel.digests import digest_bytes
-from treadle.kernel.errors import Conflict, NotFound
+from treadle.kernel.errors import NotFound
 from treadle.storage.chunks import store as chunks_sql
 from treadle.storage.chunks.compression import Compressor
 from treadle.storage.chunks.packs import PackDraft, join_entries, read_index
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from treadle.data.contracts import Contract
     from treadle.data.entities import DatasetVersion
     from treadle.data.remotes.depot import Depot, Turn
+    from treadle.data.remotes.pointers import Graph, Named
     from treadle.storage.chunks.reading import ChunkReader
     from treadle.storage.ports import MetadataStore, ObjectStore
 
@@ -39,6 +41,7 @@ class Local(NamedTuple):
     dataset: str
     versions: Sequence[DatasetVersion]
     contracts: Sequence[Contract]
+    graph: Graph
 
 
 class Load(NamedTuple):
@@ -176,27 +179,10 @@ class Pusher:
         return self._depot.put_index(PackIndex(FORMAT, digest, len(data), entries))
 
 
-def unpushed(
-    turn: Turn, local: Local, versions: Sequence[DatasetVersion], *, url: str, force: bool
-) -> list[DatasetVersion]:
-    """Return those of the versions that a remote does not have.
-
-    Raises Conflict when its newest is not here: somebody else has pushed since the last pull.
-    """
+def unpushed(turn: Turn, versions: Sequence[DatasetVersion]) -> list[DatasetVersion]:
+    """Return those of the versions that a remote does not have."""
     there = {held.digest for held in turn.state.versions}
-    new = [version for version in versions if version.digest not in there]
-    newest = turn.state.versions[-1] if turn.state.versions else None
-    here = {version.digest for version in local.versions}
-    if new and newest and newest.digest not in here and not force:
-        raise Conflict(
-            f"{url} has {local.dataset}@{newest.number}, which is not here: somebody else has "
-            "pushed it since you last pulled.",
-            hint=f"Pull it first: treadle data pull {local.dataset}. With --force yours are put "
-            "after it; nothing there is lost.",
-            dataset=local.dataset,
-            remote=url,
-        )
-    return new
+    return [version for version in versions if version.digest not in there]
 
 
 def new_contracts(turn: Turn, local: Local) -> list[Contract]:
@@ -222,25 +208,38 @@ def next_state(
     turn: Turn,
     held: Sequence[tuple[DatasetVersion, str]],
     *,
+    graph: Graph,
+    named: Named,
     contracts: Sequence[str],
     indexes: set[str],
 ) -> State:
     """Return a state with more in it; a version whose number is taken there gets the next one."""
+    numbers = {version.digest: version.number for version in turn.state.versions}
     versions = list(turn.state.versions)
-    taken = {version.number for version in versions}
     for version, record in held:
-        number = version.number if version.number not in taken else max(taken) + 1
-        taken.add(number)
-        versions.append(Held(digest=version.digest, number=number, record=record))
+        parents = graph.parents(version.number)
+        above = [numbers[parent] for parent in parents if parent in numbers]
+        number = fitting(version.number, taken=set(numbers.values()), parents=above)
+        numbers[version.digest] = number
+        versions.append(Held(digest=version.digest, number=number, record=record, parents=parents))
     return msgspec.structs.replace(
         turn.state,
         versions=tuple(sorted(versions, key=lambda each: each.number)),
         contracts=(*turn.state.contracts, *contracts),
         indexes=tuple(sorted({*turn.state.indexes, *indexes})),
+        branches=named.branches,
+        tags=named.tags,
     )
 
 
-def moved(dataset: str, url: str, versions: Sequence[DatasetVersion], load: Load) -> Moved:
+def moved(
+    dataset: str,
+    url: str,
+    versions: Sequence[DatasetVersion],
+    load: Load,
+    *,
+    pointers: Sequence[str],
+) -> Moved:
     """Return what has to travel as it is told."""
     return Moved(
         dataset=dataset,
@@ -250,4 +249,5 @@ def moved(dataset: str, url: str, versions: Sequence[DatasetVersion], load: Load
         packs=len(load.packs),
         objects=len(load.objects),
         size_bytes=load.size_bytes,
+        pointers=tuple(pointers),
     )

@@ -9,12 +9,14 @@ from urllib.parse import urlsplit
 import msgspec
 
 from treadle.data import store as data_sql
+from treadle.data.branches.entities import MAIN
 from treadle.data.contracts import Contract
 from treadle.data.facts import DatasetPushed, RemoteAdded, RemoteProbed, RemoteRemoved
 from treadle.data.refs import find_version, parse_ref
 from treadle.data.remotes import store as sql
 from treadle.data.remotes.depot import as_url, open_depot
 from treadle.data.remotes.entities import Moved, Remote
+from treadle.data.remotes.pointers import pulled, pushed
 from treadle.data.remotes.pull import Puller, add_contracts, chosen, make_visible, told
 from treadle.data.remotes.push import (
     Local,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from treadle.data.remotes.entities import Held, State
     from treadle.data.trees.healing import ChunkSource
     from treadle.data.trees.upkeep import Repair
+    from treadle.storage.transaction import Transaction
 
 ORIGIN = "origin"
 # Of so many who push at once and force, all land: at each try one does.
@@ -114,15 +117,18 @@ class Remotes(Trees):
         """Send a dataset (`images`), or one version of it (`images@3`), to a remote.
 
         Only chunks that it does not have travel; its contracts go along. `to` is a name, a URL or a
-        folder; without it the only remote, or `origin`. Raises Conflict when somebody else has
-        pushed since the last pull, unless forced: then both are kept.
+        folder; without it the only remote, or `origin`. Branches and tags of what is sent go along.
+        Raises Conflict when one there went apart from ours, unless forced; no version is lost.
         """
         depot = self._depot(to)
         local, versions = self._local(ref)
         is_first = not depot.is_remote()
         for _ in range(PUSHES):
             turn = depot.turn(local.dataset)
-            new = unpushed(turn, local, versions, url=depot.url, force=force)
+            new = unpushed(turn, versions)
+            sent = {held.digest for held in turn.state.versions}
+            sent |= {version.digest for version in new}
+            named = pushed(local.graph, turn.state, sent=sent, url=depot.url, force=force)
             contracts = new_contracts(turn, local)
             pusher = Pusher(
                 depot,
@@ -132,8 +138,9 @@ class Remotes(Trees):
                 progress=progress,
             )
             load = pusher.load(local.dataset, new)
-            done = moved(local.dataset, depot.url, new, load)
-            if dry_run or not (new or contracts):
+            changed = named.differing(turn.state)
+            done = moved(local.dataset, depot.url, new, load, pointers=changed)
+            if dry_run or not (new or contracts or changed):
                 return done
             if is_first:
                 depot.make()
@@ -142,6 +149,8 @@ class Remotes(Trees):
             state = next_state(
                 turn,
                 [(version, depot.put_record(version)) for version in new],
+                graph=local.graph,
+                named=named,
                 contracts=[depot.put_record(portable(contract)) for contract in contracts],
                 indexes=indexes,
             )
@@ -179,7 +188,10 @@ class Remotes(Trees):
         done = Moved(dataset=dataset, remote=depot.url, versions=())
         if new:
             done = self._pull(depot, turn, new, dry_run=dry_run, progress=progress)
-        notes = () if dry_run else self._pull_contracts(depot, turn)
+        notes: tuple[str, ...] = ()
+        if not dry_run:
+            notes = () if new else self._point(turn)
+            notes += self._pull_contracts(depot, turn)
         return _noted(done, notes)
 
     def dataset_names(self) -> list[str]:
@@ -210,12 +222,25 @@ class Remotes(Trees):
             puller.fetch(order, remote)
             with self._store.write() as tx:
                 added = make_visible(tx, order, url=depot.url)
+                notes = () if added is None else _follow(tx, turn.state)
             if added is not None:
-                return told(order, added, url=depot.url)
+                return _noted(told(order, added, url=depot.url), notes)
         raise Conflict(
             "Four times something was swept away while it was pulled.",
             hint="Pull again when no gc runs.",
         )
+
+    def _point(self, turn: Turn) -> tuple[str, ...]:
+        """Let branches and tags follow, if one has to."""
+        with self._store.read() as tx:
+            graph = sql.graph_of(tx, turn.state.dataset)
+        here = {p.name: graph.digests.get(p.number) for p in graph.pointers}
+        there = {**turn.state.branches, **turn.state.tags}
+        if MAIN in here and all(here.get(name) == digest for name, digest in there.items()):
+            return ()
+        with self._store.write() as tx:
+            data_sql.lock_dataset(tx, turn.state.dataset)
+            return _follow(tx, turn.state)
 
     def _pull_contracts(self, depot: Depot, turn: Turn) -> tuple[str, ...]:
         theirs = depot.records(turn.state.contracts, Contract)
@@ -275,7 +300,8 @@ class Remotes(Trees):
             count = data_sql.count_versions(tx, dataset)
             every = data_sql.page_of_versions(tx, dataset, limit=count, offset=0)[::-1]
             contracts = sql.contracts_of(tx, dataset)
-        return Local(dataset, every, contracts), [meant] if wanted else list(every)
+            graph = sql.graph_of(tx, dataset)
+        return Local(dataset, every, contracts, graph), [meant] if wanted else list(every)
 
     def _repair_from(self, where: str, sources: Sequence[ChunkSource]) -> Repair:
         """Return where to get back what is damaged: also a remote, by its name or its place."""
@@ -319,6 +345,12 @@ class Remotes(Trees):
             raise NotFound(
                 "remote at", depot.url, hint="Nothing was ever pushed there, or it is elsewhere."
             )
+
+
+def _follow(tx: Transaction, state: State) -> tuple[str, ...]:
+    """Have parents, branches and tags here be what a remote has, where that loses nothing."""
+    sql.mend_parents(tx, state)
+    return pulled(tx, sql.graph_of(tx, state.dataset), state)
 
 
 def _parts(ref: str) -> tuple[str, str]:

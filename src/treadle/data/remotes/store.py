@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
-from sqlalchemy import Boolean, Column, Table, Text, delete, insert, select
+from sqlalchemy import Boolean, Column, Table, Text, delete, insert, select, update
 
+from treadle.data import store as data_sql
+from treadle.data.branches import store as pointers_sql
 from treadle.data.contracts import Contract
 from treadle.data.remotes.entities import Remote
+from treadle.data.remotes.pointers import Graph
 from treadle.data.store import contracts, dataset_versions
 from treadle.storage.schema import Instant, metadata
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
 
+    from treadle.data.remotes.entities import State
     from treadle.storage.transaction import Transaction
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -70,6 +74,35 @@ def numbers_of(tx: Transaction, dataset: str) -> dict[int, str]:
     query = select(dataset_versions.c.number, dataset_versions.c.digest)
     rows = tx.execute(query.where(dataset_versions.c.dataset == dataset))
     return {row.number: row.digest for row in rows}
+
+
+def graph_of(tx: Transaction, dataset: str) -> Graph:
+    """Return how the versions of a dataset descend from each other, and what names them."""
+    removed = select(dataset_versions.c.number).where(
+        dataset_versions.c.dataset == dataset, dataset_versions.c.removed_at.is_not(None)
+    )
+    return Graph(
+        dataset=dataset,
+        digests=numbers_of(tx, dataset),
+        links=data_sql.links(tx, dataset),
+        pointers=pointers_sql.pointers(tx, dataset),
+        removed=frozenset(tx.execute(removed).scalars()),
+    )
+
+
+def mend_parents(tx: Transaction, state: State) -> None:
+    """Have versions know their parents that came before these, now that they are here."""
+    numbers = {digest: number for number, digest in numbers_of(tx, state.dataset).items()}
+    links = data_sql.links(tx, state.dataset)
+    for held in state.versions:
+        number = numbers.get(held.digest, 0)
+        parents = tuple(numbers[p] for p in held.parents if p in numbers)
+        if number and not links[number] and parents and max(parents) < number:
+            mine = (
+                dataset_versions.c.dataset == state.dataset,
+                dataset_versions.c.number == number,
+            )
+            tx.execute(update(dataset_versions).where(*mine).values(parents=parents))
 
 
 def taken_ids(tx: Transaction, ids: Collection[str]) -> set[str]:
