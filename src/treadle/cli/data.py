@@ -191,8 +191,12 @@ def contract(
 def infer(
     ctx: click.Context, *, ref: str, roles: tuple[str, ...], above: float | None, dry_run: bool
 ) -> None:
-    """Learn a contract from a version, have the dataset follow it, and print it as TOML."""
+    """Learn a contract from a version, have the dataset follow it, and print it as TOML.
+
+    Roles that names and values speak for are suggested below it, as comments.
+    """
     from treadle.data.contract_text import to_toml
+    from treadle.data.suggestions import suggested_roles
 
     data = client_of(ctx).data
     version = data.version(ref)
@@ -204,6 +208,8 @@ def infer(
         given |= _pair(role)
     body = data.learn_contract(version.ref, roles=given, above=above)
     click.echo(to_toml(body), nl=False)
+    for suggestion in suggested_roles(data.profile(version.ref), body):
+        click.echo(suggestion.comment)
     if not dry_run:
         made = data.set_contract(version.dataset, body)
         click.echo(f"{made.dataset} follows contract {made.number} from now on", err=True)
