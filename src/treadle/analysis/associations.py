@@ -100,7 +100,7 @@ def correlation_ratio(codes: NDArray[np.int64], values: Floats) -> tuple[float |
         counts = np.bincount(codes)
         present = counts > 0
         sums = np.bincount(codes, weights=values)[present]
-        total = float(np.dot(values, values))
+        total = float((values * values).sum())
         between = float((sums * sums / counts[present]).sum())
     if not total > 0.0 or not math.isfinite(between / total):
         return None, len(values)
