@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.cli.rows import rows_of, write_csv
 
 HELD = "late-outcomes@1"
@@ -226,3 +228,90 @@ def test_a_sweep_without_anything_to_remove_asks_nothing(cli, tmp_path):
     cli("data", "commit", folder_of(tmp_path, cat="meow"), "--name", "pets")
 
     assert cli("data", "gc").out == "Every pack is needed, or too young.\n"
+
+
+# --- rows in quarantine, contracts by number ---
+
+OFFERS = "id,shop,price\n1,north,9.5\n2,south,8.75\n3,north,999\n4,sorth,8.5\n"
+CONTRACT = """\
+[columns.shop]
+type = "text"
+categories = ["north", "south"]
+
+[columns.price]
+type = "number"
+high = 100.0
+"""
+
+
+@pytest.fixture
+def offers(cli, tmp_path):
+    """A folder with a dataset of which two rows break the contract."""
+    (tmp_path / "offers.csv").write_text(OFFERS)
+    (tmp_path / "contract.toml").write_text(CONTRACT)
+    (tmp_path / "wider.toml").write_text(CONTRACT.replace("100.0", "200.0"))
+    assert cli("data", "commit", "offers.csv", "--name", "offers", cwd=tmp_path).code == 0
+    assert cli("data", "contract", "offers", "--set", "contract.toml", cwd=tmp_path).code == 0
+    return tmp_path
+
+
+def test_a_dry_run_counts_the_rows_that_would_be_held(cli, offers):
+    said = cli("data", "validate", "offers", "--quarantine", "--dry-run", cwd=offers)
+    as_json = cli("data", "validate", "offers", "--quarantine", "--dry-run", "--json", cwd=offers)
+
+    assert said.out.startswith("would hold 2 rows of offers@1\n")
+    assert as_json.json == {
+        "version": "offers@1",
+        "rows": 2,
+        "checks": {"range price": 1, "categories shop": 1},
+    }
+    assert cli("data", "quarantines", "--json", cwd=offers).json["total"] == 0
+
+
+def test_rows_are_held_shown_and_decided_on(cli, offers):
+    held = cli("data", "validate", "offers", "--quarantine", "--json", cwd=offers)
+    shown = cli("data", "quarantines", "show", "offers@1", "--json", cwd=offers)
+    one = ("--where", "shop=sorth", "--yes")
+    rejected = cli("data", "quarantines", "reject", "offers@1", *one, "--json", cwd=offers)
+    would = cli("data", "quarantines", "release", "offers@1", "--dry-run", cwd=offers)
+    released = cli("data", "quarantines", "release", "offers@1", "--yes", cwd=offers)
+
+    assert held.code == 1
+    assert held.json["version"]["number"] == 2
+    assert [row["checks"] for row in shown.json["items"]] == [["range price"], ["categories shop"]]
+    assert (rejected.json["state"], rejected.json["rows"]) == ("rejected", 1)
+    assert would.out.startswith("would release offers@1: 1 row, held since")
+    assert released.out == "1 row of offers@1 is released, back in offers@3\n"
+
+
+def test_what_is_not_held_and_bad_words_are_explained(cli, offers):
+    nothing = cli("data", "quarantines", "release", "offers@1", "--yes", cwd=offers)
+    cli("data", "validate", "offers", "--quarantine", cwd=offers)
+    check = cli("data", "quarantines", "reject", "offers@1", "--check", "range prise", cwd=offers)
+    value = cli("data", "quarantines", "reject", "offers@1", "--where", "shop", cwd=offers)
+    alone = cli("data", "validate", "offers", "--dry-run", cwd=offers)
+
+    assert "Nothing is held" in nothing.err
+    assert "range price" in check.err
+    assert "'shop' is not COLUMN=VALUE" in value.err
+    assert "--dry-run goes with --quarantine" in alone.err
+
+
+def test_contracts_are_compared_by_their_numbers(cli, offers):
+    cli("data", "contract", "offers", "--set", "wider.toml", cwd=offers)
+
+    widened = cli("data", "contract", "offers", "--diff", "1", "2", cwd=offers)
+    narrowed = cli("data", "contract", "offers@2..1", "--diff", "--json", cwd=offers)
+    edited = cli("data", "contract", "offers", "--diff", "contract.toml", cwd=offers)
+    since = cli("data", "contract", "offers", "--diff", "1", cwd=offers)
+    listed = cli("data", "contract", "offers", "--versions", "--json", cwd=offers)
+    first = cli("data", "contract", "offers@1", cwd=offers)
+    none = cli("data", "contract", "offers", "--diff", "1", "7", cwd=offers)
+
+    assert (widened.code, since.out) == (1, widened.out)
+    assert "breaks" in widened.out
+    assert (narrowed.code, narrowed.json[0]["effect"]) == (0, "tightens")
+    assert (edited.code, "tightens" in edited.out) == (0, True)
+    assert [c["number"] for c in listed.json["items"]] == [2, 1]
+    assert "high = 100.0" in first.out
+    assert "offers has the contracts 1 to 2" in none.err

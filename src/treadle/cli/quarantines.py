@@ -274,7 +274,7 @@ def _named(held: Quarantine, rows: int) -> str:
 
 
 def _would(verb: str, held: Quarantine, rows: int) -> None:
-    click.echo(f"would {verb} {held.ref}: {rows:,} rows, held since {when(held.at)} UTC")
+    click.echo(f"would {verb} {held.ref}: {counted(rows)}, held since {when(held.at)} UTC")
 
 
 def _where_to(found: Quarantine) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+import pyarrow as pa
 
 from treadle.data import store as sql
 from treadle.data.checks import check_table
@@ -72,7 +74,7 @@ class ContractHistory:
         for its contract 2. Nothing is kept; the age of rows is judged by the clock of the project.
         """
         body = self._body_of(contract)
-        table = read_file(source)
+        table = _rows_of(source)
         with self._store.read() as tx:
             now = tx.at
             others = {ref: find_version(tx, ref).ref for ref in body.references}
@@ -97,3 +99,16 @@ class ContractHistory:
         if not known:
             raise NotFound("contract of", name, hint=f"Learn one: treadle data infer {name}")
         return known[0].body
+
+
+def _rows_of(source: Source) -> pa.Table:
+    if isinstance(source, (str, Path)):
+        return read_file(Path(source))
+    if isinstance(source, pa.Table):
+        return source.replace_schema_metadata(None)
+    if not hasattr(source, "__arrow_c_stream__"):
+        raise InvalidInput(
+            f"A {type(source).__name__} cannot be checked.",
+            hint="Give the path of a table, or a frame (Arrow, Polars, pandas).",
+        )
+    return pa.RecordBatchReader.from_stream(source).read_all().replace_schema_metadata(None)
