@@ -80,3 +80,16 @@ def test_a_rollback_as_json_is_its_release(cli, replaced):
     said = cli("endpoints", "rollback", "late", *WHY, "--yes", "--json", cwd=replaced)
 
     assert (said.json["candidate"], said.json["state"]) == ("late@1", "live")
+
+
+def test_the_contract_of_requests_is_shown_and_its_mode_set(cli, project):
+    shown = cli("endpoints", "contract", "late", cwd=project)
+    would = cli("endpoints", "contract", "late", "--mode", "off", "--dry-run", cwd=project)
+    done = cli("endpoints", "contract", "late", "--mode", "refuse", "--json", cwd=project)
+    wrong = cli("endpoints", "contract", "late", "--mode", "strict", cwd=project)
+
+    assert shown.out.startswith("# late: warn; ")
+    assert would.out == "would set late from warn to off\n"
+    assert done.json["mode"] == "refuse"
+    assert "strict" in wrong.err
+    assert "refuse" in cli("endpoints", "show", "late", cwd=project).out

@@ -225,9 +225,19 @@ def test_an_endpoint_is_rolled_back(loop):
     assert world.traffic() == [("late@1", "live", 1.0)]
 
 
+def test_what_becomes_of_requests_that_break_the_contract_is_set(loop):
+    client, world, _ = loop
+
+    answer = client.post("/contract", json={"mode": "refuse", "reason": "units were wrong"})
+
+    assert (answer.status_code, answer.json()["contract"]) == (200, "refuse")
+    assert world.app.serving.endpoint("late").contract == "refuse"
+
+
 @pytest.mark.parametrize(
     ("path", "sent", "status", "says"),
     [
+        ("/contract", {"json": {"mode": "strict"}}, 400, "mode"),
         ("/labels", {"json": {"labels": []}}, 400, "no label"),
         ("/labels", {"json": {"labels": [{"key": "a", "label": "yes"}]}}, 400, "labels[0].label"),
         ("/labels", {"json": {"labels": [{"key": "a", "value": 1}]}}, 400, "value"),
