@@ -353,10 +353,8 @@ def test_what_is_more_than_allowed_is_not_fetched(data: Data, www: Path) -> None
 
 
 def test_an_answer_that_breaks_off_is_no_version(data: Data, www: Path) -> None:
-    with (
-        serving(www) as address,
-        pytest.raises(Unavailable, match=r"cannot be fetched|ended after"),
-    ):
+    broken = pytest.raises(Unavailable, match=r"cannot be fetched|ended after")
+    with serving(www) as address, broken:
         data.commit("x", sources.url(f"{address}/cut/x.csv"))
 
     assert data.datasets().total == 0

@@ -19,6 +19,7 @@ def fetch_mounted(
 
     fsspec's drivers read their credentials from the address, the environment or their own files.
     """
+    files: Any = None
     try:
         files, where = _reached(url)
         found = _listed(files, where)
@@ -36,6 +37,11 @@ def fetch_mounted(
     except Exception as error:  # each driver raises errors of its own making
         told = scrubbed(str(error) or type(error).__name__, url=url).partition("\n")[0]
         raise Unavailable(f"{bare(url)} cannot be fetched: {told}.") from error
+    finally:
+        # Drivers leave their connection open until the process ends; that of SFTP is its `client`.
+        close = getattr(getattr(files, "client", None), "close", None)
+        if callable(close):
+            close()
     return tuple(paths), now[:32]
 
 
