@@ -13,7 +13,8 @@ from itertools import combinations, product
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
-import numpy as np
+
+from treadle.kernel.late import np
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

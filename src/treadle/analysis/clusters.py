@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 
 from treadle.analysis.columns import Values, as_array, complete_floats, require_same_length
 from treadle.analysis.distributions import student_t_quantile, student_t_sf
 from treadle.analysis.intervals import Interval, require_level
 from treadle.kernel.errors import InvalidInput
+from treadle.kernel.late import np
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

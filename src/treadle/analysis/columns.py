@@ -9,11 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from treadle.kernel.errors import InvalidInput
+from treadle.kernel.late import np, pa, pc
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

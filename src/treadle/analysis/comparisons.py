@@ -9,7 +9,6 @@ import math
 from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 
 from treadle.analysis.clusters import (
     ClusterTotals,
@@ -23,6 +22,7 @@ from treadle.analysis.distributions import student_t_quantile, student_t_sf
 from treadle.analysis.intervals import Interval, require_level
 from treadle.analysis.verdicts import Verdict
 from treadle.kernel.errors import InvalidInput
+from treadle.kernel.late import np
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import msgspec
-import numpy as np
 
 from treadle.analysis import drift
 from treadle.analysis.bins import count_in_bins, reference_bins
@@ -24,6 +23,7 @@ from treadle.analysis.columns import (
     is_categorical,
 )
 from treadle.kernel.errors import InvalidInput
+from treadle.kernel.late import np
 
 if TYPE_CHECKING:
     from treadle.analysis.columns import Floats

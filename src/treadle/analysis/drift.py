@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 
 from treadle.analysis.bins import count_in_bins, reference_bins
 from treadle.analysis.columns import Values, as_floats, finite_floats
 from treadle.analysis.distributions import chi2_sf, kolmogorov_sf
 from treadle.analysis.logistic import cross_fitted_auc, rank_design
 from treadle.kernel.errors import InvalidInput
+from treadle.kernel.late import np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,6 @@ import math
 from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 
 from treadle.analysis.clusters import (
     ClusterTotals,
@@ -23,6 +22,7 @@ from treadle.analysis.intervals import Interval
 from treadle.analysis.performance import Calibration, calibration, per_row_log_loss
 from treadle.analysis.verdicts import Verdict
 from treadle.kernel.errors import InvalidInput
+from treadle.kernel.late import np
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -11,7 +11,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 
 from treadle.analysis.columns import (
     Floats,
@@ -25,6 +24,7 @@ from treadle.analysis.columns import (
 from treadle.analysis.performance import auc as rank_auc
 from treadle.analysis.verdicts import Verdict
 from treadle.kernel.errors import InvalidInput
+from treadle.kernel.late import np
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

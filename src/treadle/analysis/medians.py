@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import pairwise
 
 import msgspec
-import numpy as np
 
 from treadle.analysis.columns import Values, as_array, as_floats
 from treadle.analysis.columns import require_same_length as _require_same_length
 from treadle.kernel.errors import InvalidInput
+from treadle.kernel.late import np
 
 
 class DailyStep(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
+from treadle.kernel.late import np
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

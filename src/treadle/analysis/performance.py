@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 
 from treadle.analysis.columns import (
     Values,
@@ -21,6 +20,7 @@ from treadle.analysis.columns import (
 from treadle.analysis.comparisons import ratio_with_interval_clustered
 from treadle.analysis.intervals import Interval, wilson
 from treadle.kernel.errors import InvalidInput
+from treadle.kernel.late import np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
 from treadle.kernel.clock import DAY_US, HOUR_US
+from treadle.kernel.late import np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,7 +11,6 @@ import math
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
-import numpy as np
 
 from treadle.analysis.associations import Pair
 from treadle.analysis.bins import Bins, bins_from_quantiles
@@ -19,6 +18,7 @@ from treadle.analysis.ordered import Ordered, places_around, quantiles
 from treadle.analysis.periods import Unit
 from treadle.analysis.personal import Hint, masked
 from treadle.kernel.errors import InvalidInput
+from treadle.kernel.late import np
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,37 +4,38 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from treadle.kernel.clock import DAY_US
+from treadle.kernel.late import np, pa, pc
 
 if TYPE_CHECKING:
     from treadle.data.contracts import ColumnType
 
-_KINDS: tuple[tuple[Any, ColumnType], ...] = (
-    (pa.types.is_boolean, "boolean"),
-    (pa.types.is_integer, "integer"),
-    (pa.types.is_floating, "number"),
-    (pa.types.is_decimal, "number"),
-    (pa.types.is_string, "text"),
-    (pa.types.is_large_string, "text"),
-    (pa.types.is_string_view, "text"),
-    (pa.types.is_timestamp, "timestamp"),
-    (pa.types.is_date, "date"),
-    (pa.types.is_time, "time"),
-    (pa.types.is_duration, "duration"),
-)
+
+@cache
+def _kinds() -> tuple[tuple[Any, ColumnType], ...]:
+    return (
+        (pa.types.is_boolean, "boolean"),
+        (pa.types.is_integer, "integer"),
+        (pa.types.is_floating, "number"),
+        (pa.types.is_decimal, "number"),
+        (pa.types.is_string, "text"),
+        (pa.types.is_large_string, "text"),
+        (pa.types.is_string_view, "text"),
+        (pa.types.is_timestamp, "timestamp"),
+        (pa.types.is_date, "date"),
+        (pa.types.is_time, "time"),
+        (pa.types.is_duration, "duration"),
+    )
 
 
 def kind_of(type_: pa.DataType) -> ColumnType:
     """Return which kind of column an Arrow type is."""
     if pa.types.is_dictionary(type_):
         return kind_of(type_.value_type)
-    return next((kind for test, kind in _KINDS if test(type_)), "other")
+    return next((kind for test, kind in _kinds() if test(type_)), "other")
 
 
 def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:

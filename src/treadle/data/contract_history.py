@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-import pyarrow as pa
 
 from treadle.data import store as sql
 from treadle.data.checks import check_table
@@ -16,6 +15,7 @@ from treadle.data.entities import CheckResult, Verdict, worst
 from treadle.data.refs import find_version, parse_ref
 from treadle.data.tables.sources import read_file
 from treadle.kernel.errors import InvalidInput, NotFound
+from treadle.kernel.late import pa
 
 if TYPE_CHECKING:
     from treadle.data.tables.parts import TableParts

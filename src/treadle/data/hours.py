@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from treadle.data.contracts import HOURS
 from treadle.data.rounding import OFF_GRID, upward
+from treadle.kernel.late import np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

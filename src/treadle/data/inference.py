@@ -38,10 +38,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from treadle.analysis.medians import median_by
 from treadle.data.column_types import NO_DAY, days_of, instants_of, kind_of, null_mask, plain
 from treadle.data.contracts import ColumnRule, ColumnType, ContractBody, Role, TableRule
@@ -51,6 +47,7 @@ from treadle.data.pairs import learn_key, learn_relations
 from treadle.data.rounding import downward, upward
 from treadle.kernel.clock import HOUR_US
 from treadle.kernel.errors import InvalidInput, NotFound, near_misses
+from treadle.kernel.late import np, pa, pc
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,9 +13,6 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from treadle.analysis.intervals import Interval, wilson
 from treadle.data.column_types import NO_DAY, kind_of, null_mask, plain
@@ -24,6 +21,7 @@ from treadle.data.entities import MAX_EXAMPLES, CheckResult, Verdict
 from treadle.data.rounding import downward, upward
 from treadle.kernel.clock import DAY_US, format_day
 from treadle.kernel.errors import InvalidInput
+from treadle.kernel.late import np, pa, pc
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -19,11 +19,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from treadle.data.contracts import RelationRule
 from treadle.data.relations import column_text
 from treadle.data.rounding import upward
+from treadle.kernel.late import np
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -10,11 +10,8 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import pyarrow as pa
-import pyarrow.compute as pc
-from pyarrow import parquet as pq
-
 from treadle.kernel.errors import InvalidInput, NotFound
+from treadle.kernel.late import pa, pc, pq
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

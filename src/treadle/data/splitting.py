@@ -8,15 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-import pyarrow as pa
-from pyarrow import parquet as pq
-
 from treadle.data.checks.failing import Failing
 from treadle.data.column_types import as_shown
 from treadle.data.entities import HeldRow
 from treadle.data.parquet import COMPRESSION_LEVEL, written_schema
 from treadle.kernel.errors import Conflict, InvalidInput
+from treadle.kernel.late import np, pa, pq
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -27,7 +24,6 @@ if TYPE_CHECKING:
 ROW, CHECKS = "__row", "__checks"
 """Two columns that held rows have beside their own."""
 BLOCK = 1 << 17
-_MARKS = [pa.field(ROW, pa.int64()), pa.field(CHECKS, pa.list_(pa.string()))]
 
 
 class Counted(NamedTuple):
@@ -193,12 +189,17 @@ def _marked(
     rows: np.ndarray[tuple[int], np.dtype[np.int64]],
     checks: Sequence[tuple[str, ...]],
 ) -> pa.Table:
-    block = block.append_column(_MARKS[0], pa.array(rows, pa.int64()))
-    return block.append_column(_MARKS[1], pa.array([list(c) for c in checks], _MARKS[1].type))
+    row, broken = _marks()
+    block = block.append_column(row, pa.array(rows, row.type))
+    return block.append_column(broken, pa.array([list(c) for c in checks], broken.type))
+
+
+def _marks() -> tuple[pa.Field, pa.Field]:
+    return pa.field(ROW, pa.int64()), pa.field(CHECKS, pa.list_(pa.string()))
 
 
 def _with_marks(schema: pa.Schema) -> pa.Schema:
-    return pa.schema([*schema, *_MARKS])
+    return pa.schema([*schema, *_marks()])
 
 
 def _schema(file: pq.ParquetFile) -> pa.Schema:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from treadle.data.checks.claims import Counts, shared
 from treadle.data.checks.scan import Broken
 from treadle.data.entities import MAX_EXAMPLES, CheckResult
 from treadle.data.hours import FEWEST_ROWS as FEWEST_VALUES
 from treadle.data.hours import counted_hours, hours_distance
 from treadle.kernel.clock import DAY_US, HOUR_US, format_day
+from treadle.kernel.late import np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from treadle.data.checks.claims import Compiled
 from treadle.data.checks.scan import quoted, rows_of
+from treadle.kernel.late import np
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

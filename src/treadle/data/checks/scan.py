@@ -9,21 +9,15 @@ claim is counted for itself, which takes longer and no more memory.
 from __future__ import annotations
 
 import heapq
-import tempfile
-import uuid
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-from pyarrow import parquet as pq
-
 from treadle.data.column_types import as_shown, kind_of, plain
+from treadle.data.engine import engine
 from treadle.data.entities import MAX_EXAMPLES
 from treadle.data.parquet import decode_table, written_schema
 from treadle.data.tables.files import ParquetFiles
+from treadle.kernel.late import duckdb, np, pa, pc, pq
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -33,8 +27,6 @@ if TYPE_CHECKING:
     from treadle.data.contracts import ColumnType
     from treadle.data.tables.files import AnyTable
 
-MEMORY = "1GB"
-"""What DuckDB may hold of a table; the rest waits in temporary files."""
 MOST_MASKS = 10_000
 """More kinds of row than this are not brought back with their examples."""
 STREAMED = 1 << 16
@@ -166,15 +158,7 @@ def rows_of(
     table: AnyTable, *, others: Mapping[str, AnyTable]
 ) -> Iterator[tuple[Rows, dict[str, Rows]]]:
     """Open a table, and others beside it, for one thread."""
-    import duckdb  # noqa: PLC0415 - 100 ms and 50 MB, only where a table is scanned
-
-    spill = Path(tempfile.gettempdir()) / f"treadle-scan-{uuid.uuid4().hex}"
-    config = {"memory_limit": MEMORY, "temp_directory": str(spill)}
-    config["autoinstall_known_extensions"] = "false"
-    with duckdb.connect(":memory:", config=config) as connection:  # type: ignore[arg-type]
-        connection.execute("SET TimeZone = 'UTC'")
-        # Parquet's statistics leave NaN out, and DuckDB would conclude that there is none.
-        connection.execute("SET disabled_optimizers = 'statistics_propagation'")
+    with engine() as connection:
         rows = Rows(table, connection=connection, name="table0")
         named = enumerate(others.items(), start=1)
         yield (
@@ -190,8 +174,6 @@ def scan_rows(
     rows: Rows, conditions: Sequence[Condition], *, figures: Sequence[Figure], values: Sequence[Any]
 ) -> Scanned:
     """Look at every row once."""
-    import duckdb  # noqa: PLC0415 - as above
-
     names = [n for c in conditions for n in c.shown]
     try:
         groups = rows.query(_by_mask(rows.cells(names), conditions, figures), values)

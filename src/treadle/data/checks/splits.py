@@ -14,7 +14,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import numpy as np
 
 from treadle.analysis.leakage import single_feature_probe
 from treadle.data.checks.scan import rows_of
@@ -22,6 +21,7 @@ from treadle.data.column_types import days_of, kind_of, plain
 from treadle.data.entities import MAX_EXAMPLES, CheckResult
 from treadle.data.labels import check_labels, learn_label, outcomes
 from treadle.kernel.errors import InvalidInput
+from treadle.kernel.late import np
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-import pyarrow as pa
-from pyarrow import parquet as pq
 
 from treadle.data.diffs.comparison import same
 from treadle.data.diffs.entities import DiffSummary
 from treadle.data.diffs.rows import METADATA
-from treadle.data.diffs.tables import BATCH_ROWS, as_written, engine
+from treadle.data.diffs.tables import BATCH_ROWS, as_written
+from treadle.data.engine import engine
 from treadle.kernel.errors import Conflict, InvalidInput
+from treadle.kernel.late import pa, pq
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,10 @@ def applied(table: Table, diff: pa.RecordBatchReader | Path) -> Iterator[pa.Reco
     `diff` is what `TableDiff.arrow` gives, or a Parquet file of it. Raises Conflict when the table
     has not what the diff changes or removes.
     """
-    with tempfile.TemporaryDirectory(prefix="treadle-diff-") as folder, engine() as connection:
+    with (
+        tempfile.TemporaryDirectory(prefix="treadle-diff-") as folder,
+        engine(keeps_order=False) as connection,
+    ):
         yield _Application(table, diff, connection=connection, folder=Path(folder)).arrow()
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import pyarrow as pa
-
 from treadle.data.diffs.entities import Conflict
 from treadle.data.diffs.schemas import common_type, same_type
 from treadle.kernel.errors import InvalidInput
+from treadle.kernel.late import pa
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,15 +12,15 @@ import contextlib
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-import pyarrow as pa
-
 from treadle.data.column_types import as_shown
 from treadle.data.diffs.comparison import Comparison, same
 from treadle.data.diffs.entities import Conflict, MergeCounts, name_of_key
 from treadle.data.diffs.merged_columns import Schemas, plan_columns
 from treadle.data.diffs.schemas import common_type
-from treadle.data.diffs.tables import BATCH_ROWS, as_written, compared, engine
+from treadle.data.diffs.tables import BATCH_ROWS, as_written, compared
+from treadle.data.engine import engine
 from treadle.kernel.errors import InvalidInput
+from treadle.kernel.late import pa
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,7 +57,7 @@ class TableMerge:
         self._tables = {"base": base, "ours": ours, "theirs": theirs}
         self._prefer = prefer
         try:
-            self._connection = self._stack.enter_context(engine())
+            self._connection = self._stack.enter_context(engine(keeps_order=False))
             self._compare(key, contract)
             self._plan()
             self._meet()

@@ -7,8 +7,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
-import numpy as np
-import pyarrow as pa
 
 from treadle.data.column_types import as_shown
 from treadle.data.diffs.comparison import Comparison, distinct
@@ -19,7 +17,9 @@ from treadle.data.diffs.entities import (
     RowChange,
     SchemaChange,
 )
-from treadle.data.diffs.tables import BATCH_ROWS, as_written, engine
+from treadle.data.diffs.tables import BATCH_ROWS, as_written
+from treadle.data.engine import engine
+from treadle.kernel.late import np, pa
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,7 +52,7 @@ class TableDiff:
         self._stack = holding or contextlib.ExitStack()
         self._before, self._after = before, after
         try:
-            self._connection = self._stack.enter_context(engine())
+            self._connection = self._stack.enter_context(engine(keeps_order=False))
             self._found = Comparison(
                 before, after, connection=self._connection, key=key, contract=contract
             )

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import pyarrow as pa
-
 from treadle.data.column_types import kind_of
+from treadle.kernel.late import pa
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 MOST_DIGITS = 38
 INTEGER_DIGITS = 20
-_TEXT = pa.string()
 _NUMERIC = frozenset({"integer", "number", "boolean"})
 _DATED = frozenset({"timestamp", "date"})
 
@@ -70,7 +68,7 @@ def bare_type(type_: pa.DataType) -> pa.DataType:
     if pa.types.is_dictionary(type_):
         return bare_type(type_.value_type)
     if kind_of(type_) == "text":
-        return _TEXT
+        return pa.string()
     if pa.types.is_large_binary(type_) or pa.types.is_binary_view(type_):
         return pa.binary()
     return type_

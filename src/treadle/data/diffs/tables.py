@@ -6,26 +6,18 @@ orders their rows.
 
 from __future__ import annotations
 
-import tempfile
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Self
-
-import pyarrow as pa
-from pyarrow import parquet as pq
 
 from treadle.data.parquet import COMPRESSION_LEVEL, written_schema
 from treadle.kernel.errors import InvalidInput
+from treadle.kernel.late import pa, pq
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
-
-    from duckdb import DuckDBPyConnection
 
     from treadle.data.diffs.schemas import Pairing
 
-MEMORY = "1GB"
-"""What DuckDB may hold of two tables; the rest waits in temporary files."""
 BATCH_ROWS = 8_192
 GROUP_ROWS = 1 << 20
 _ROW_BITS = 40
@@ -114,23 +106,6 @@ def compared(pairing: Pairing, side: str, *, called: str = "") -> str:
     place = pairing.before if side == "before" else pairing.after
     column = f"{called or side}.c{place}"
     return f"TRY_CAST({column} AS {pairing.sql_type})" if pairing.sql_type else column
-
-
-@contextmanager
-def engine() -> Iterator[DuckDBPyConnection]:
-    """Open DuckDB with bounded memory; what does not fit waits in a folder that goes with it."""
-    import duckdb  # noqa: PLC0415 - 100 ms and 50 MB, only where tables are compared
-
-    with tempfile.TemporaryDirectory(prefix="treadle-diff-") as folder:
-        config = {"memory_limit": MEMORY, "temp_directory": folder}
-        config["autoinstall_known_extensions"] = "false"
-        with duckdb.connect(":memory:", config=config) as connection:  # type: ignore[arg-type]
-            connection.execute("SET TimeZone = 'UTC'")
-            # Rows carry their numbers; without their order DuckDB needs less memory.
-            connection.execute("SET preserve_insertion_order = false")
-            # Parquet's statistics leave NaN out, and DuckDB would conclude that there is none.
-            connection.execute("SET disabled_optimizers = 'statistics_propagation'")
-            yield connection
 
 
 def as_written(columns: Sequence[pa.Array], schema: pa.Schema) -> pa.RecordBatch:

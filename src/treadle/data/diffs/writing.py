@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import pyarrow as pa
-from pyarrow import parquet as pq
 
 from treadle.kernel.errors import InvalidInput, Unavailable
+from treadle.kernel.late import pa, pq
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from treadle.kernel.errors import InvalidInput
+from treadle.kernel.late import pa
 
 if TYPE_CHECKING:
     from treadle.data.ingestion.entities import SchemaChange
 
-_INTEGERS = [pa.int8(), pa.int16(), pa.int32(), pa.int64()]
+_INTEGERS = ["int8", "int16", "int32", "int64"]
 
 
 def joined(held: pa.Schema, coming: pa.Schema, *, change: SchemaChange) -> pa.Schema:
@@ -64,8 +63,8 @@ def _fits(coming: pa.DataType, held: pa.DataType) -> bool:
     types = pa.types
     if coming == held or types.is_null(coming):
         return True
-    if coming in _INTEGERS and held in _INTEGERS:
-        return _INTEGERS.index(coming) <= _INTEGERS.index(held)
+    if str(coming) in _INTEGERS and str(held) in _INTEGERS:
+        return _INTEGERS.index(str(coming)) <= _INTEGERS.index(str(held))
     if types.is_integer(coming) or types.is_floating(coming):
         return bool(held == pa.float64() and coming != pa.uint64())
     if types.is_timestamp(coming) and types.is_timestamp(held):

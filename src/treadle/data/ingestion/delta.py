@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import duckdb
 import msgspec
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 
+from treadle.data.engine import engine as open_engine
 from treadle.data.ingestion.columns import reshaped
 from treadle.data.ingestion.entities import Counts
+from treadle.kernel.late import duckdb, np, pa
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +18,7 @@ if TYPE_CHECKING:
     from treadle.data.ingestion.entities import IngestionBody
 
 MEMORY = "512MB"
-_SPOOLED = pa.ipc.IpcWriteOptions(compression="lz4")
+Numbers: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,9 +34,9 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     `places` are the numbers of held rows that are replaced, `replacing` what comes in their place.
     """
 
-    adding: npt.NDArray[np.int64]
-    places: npt.NDArray[np.int64]
-    replacing: npt.NDArray[np.int64]
+    adding: Numbers
+    places: Numbers
+    replacing: Numbers
     counts: Counts
     highest: Any
 
@@ -51,7 +48,8 @@ class Spool:
         self.schema = batches.schema
         self._path = path
         self.rows = 0
-        with pa.ipc.new_file(str(path), self.schema, options=_SPOOLED) as sink:
+        spooled = pa.ipc.IpcWriteOptions(compression="lz4")
+        with pa.ipc.new_file(str(path), self.schema, options=spooled) as sink:
             for batch in batches:
                 sink.write_batch(batch)
                 self.rows += batch.num_rows
@@ -63,7 +61,7 @@ class Spool:
             for number in range(file.num_record_batches):
                 yield reshaped(file.get_batch(number), schema)
 
-    def some(self, schema: pa.Schema, numbers: npt.NDArray[np.int64]) -> Iterator[pa.RecordBatch]:
+    def some(self, schema: pa.Schema, numbers: Numbers) -> Iterator[pa.RecordBatch]:
         """Yield the rows with some numbers, which are in order."""
         first = 0
         for batch in self.batches(schema):
@@ -81,13 +79,12 @@ def find_delta(
     *,
     window: Window,
     older: int | None,
-    folder: Path,
 ) -> Delta:
     """Say what of the rows that came is new, and what was held already.
 
     `older` is what the source counted and left out.
     """
-    with closing(_engine(folder)) as engine:
+    with open_engine(memory=MEMORY) as engine:
         _load(engine, "came", spool.batches(schema), schema, body)
         _load(engine, "held", held(), schema, body)
         engine.execute("CREATE TABLE bound AS SELECT w AS low, w AS passed FROM came LIMIT 0")
@@ -123,23 +120,15 @@ def next_rows(
 
 def _replaced(
     batch: pa.RecordBatch,
-    places: npt.NDArray[np.int64],
+    places: Numbers,
     fresh: pa.Table,
-    numbers: npt.NDArray[np.int64],
+    numbers: Numbers,
 ) -> pa.RecordBatch:
     both = pa.concat_tables([pa.Table.from_batches([batch]), fresh.take(pa.array(numbers))])
     order = np.arange(batch.num_rows)
     order[places] = batch.num_rows + np.arange(len(places))
     (made,) = both.take(pa.array(order)).combine_chunks().to_batches()
     return made
-
-
-def _engine(folder: Path) -> duckdb.DuckDBPyConnection:
-    engine = duckdb.connect(":memory:")
-    engine.execute(f"SET memory_limit = '{MEMORY}'")
-    engine.execute(f"SET temp_directory = '{str(folder).replace(chr(39), chr(39) * 2)}'")
-    engine.execute("SET TimeZone = 'UTC'")
-    return engine
 
 
 def _load(
@@ -258,9 +247,9 @@ def _delta(
     engine: duckdb.DuckDBPyConnection,
     counts: Counts,
     *,
-    adding: npt.NDArray[np.int64],
-    places: npt.NDArray[np.int64],
-    replacing: npt.NDArray[np.int64],
+    adding: Numbers,
+    places: Numbers,
+    replacing: Numbers,
     changed: int,
 ) -> Delta:
     late = _one(
@@ -292,5 +281,5 @@ def _one(engine: duckdb.DuckDBPyConnection, query: str) -> Sequence[Any]:
     return tuple(row)
 
 
-def _numbers(engine: duckdb.DuckDBPyConnection, query: str) -> npt.NDArray[np.int64]:
+def _numbers(engine: duckdb.DuckDBPyConnection, query: str) -> Numbers:
     return np.asarray(engine.execute(query).fetchnumpy()["n"], dtype=np.int64)

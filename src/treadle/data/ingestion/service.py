@@ -215,7 +215,6 @@ class Ingestions:
             body,
             window=Window(bound=step.bound, passed=step.passed),
             older=reading.older,
-            folder=folder,
         )
         step = step.reached(delta.highest, reading.origin, delta.counts)
         if not delta.counts.taken:

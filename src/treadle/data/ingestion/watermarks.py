@@ -7,9 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import pyarrow as pa
-
 from treadle.kernel.errors import InvalidInput
+from treadle.kernel.late import pa
 
 _UNITS = {
     "s": timedelta(seconds=1),

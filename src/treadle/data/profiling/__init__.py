@@ -10,9 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-import pyarrow as pa
-
 from treadle.analysis.bins import count_in_bins
 from treadle.analysis.profiles import FORM, TableProfile
 from treadle.data.profiling.chart import charting
@@ -21,6 +18,7 @@ from treadle.data.profiling.pieces import Collected, Shelf
 from treadle.data.profiling.reading import opened
 from treadle.data.profiling.sample import Sample
 from treadle.kernel.errors import NotFound
+from treadle.kernel.late import np, pa
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from treadle.analysis.periods import Periods, periods_between
 from treadle.analysis.profiles import TimeChart
+from treadle.kernel.late import np, pa, pc
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

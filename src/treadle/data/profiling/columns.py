@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from treadle.analysis.personal import LOOKED_AT, hints, hints_of_numbers
 from treadle.analysis.profiles import (
     MOST_CATEGORIES,
@@ -19,6 +15,7 @@ from treadle.analysis.profiles import (
     profile_numbers,
 )
 from treadle.data.profiling.pieces import Collected
+from treadle.kernel.late import np, pa, pc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

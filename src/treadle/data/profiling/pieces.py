@@ -5,9 +5,8 @@ from __future__ import annotations
 import tempfile
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from treadle.analysis.ordered import Ordered
+from treadle.kernel.late import np
 
 if TYPE_CHECKING:
     from types import TracebackType

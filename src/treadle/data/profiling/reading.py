@@ -6,21 +6,17 @@ comes only whether it is null. With each row comes a hash of all its columns.
 
 from __future__ import annotations
 
-import tempfile
-import uuid
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import pyarrow as pa
-import pyarrow.compute as pc
-from pyarrow import parquet as pq
-
 from treadle.data.column_types import kind_of, plain
+from treadle.data.engine import engine
 from treadle.data.parquet import written_schema
+from treadle.kernel.late import pa, pc, pq
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
     from typing import TypeAlias
 
     from duckdb import DuckDBPyConnection
@@ -116,18 +112,7 @@ class Texts(NamedTuple):
 @contextmanager
 def opened(source: Source, *, names: Sequence[str] | None = None) -> Iterator[Reading]:
     """Open a table, or some columns of it, for one thread."""
-    import duckdb  # noqa: PLC0415 - 100 ms and 50 MB, only where a table is scanned
-
-    spill = Path(tempfile.gettempdir()) / f"treadle-profile-{uuid.uuid4().hex}"
-    config = {"memory_limit": MEMORY, "temp_directory": str(spill)}
-    config["autoinstall_known_extensions"] = "false"
-    with duckdb.connect(":memory:", config=config) as connection:  # type: ignore[arg-type]
-        connection.execute("SET TimeZone = 'UTC'")
-        # Parquet's statistics leave NaN out, and DuckDB would conclude that there is none.
-        connection.execute("SET disabled_optimizers = 'statistics_propagation'")
-        connection.execute("SET preserve_insertion_order = true")
-        # What takes long would draw a bar into the output, JSON or not.
-        connection.execute("SET enable_progress_bar = false")
+    with engine(memory=MEMORY) as connection:
         yield Reading(source, connection, names)
 
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from treadle.analysis import associations
 from treadle.analysis.associations import NULL
 from treadle.analysis.leakage import single_feature_probe
 from treadle.analysis.profiles import TargetTie
 from treadle.data.labels import outcomes
 from treadle.kernel.errors import InvalidInput
+from treadle.kernel.late import np, pa, pc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,12 +7,11 @@ import importlib.util
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
 from treadle.data.sources.answers import Answer
 from treadle.data.sources.secrets import bare, scrubbed
 from treadle.data.sources.sqlite_query import file_of
 from treadle.kernel.errors import InvalidInput, MissingExtra, Unavailable
+from treadle.kernel.late import pa
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-import duckdb
-
+from treadle.data.engine import make_plain
 from treadle.data.sources.answers import (
     ROWS_PER_BATCH,
     Answer,
@@ -17,6 +16,7 @@ from treadle.data.sources.answers import (
     require_columns,
 )
 from treadle.kernel.errors import InvalidInput, NotFound, Unavailable
+from treadle.kernel.late import duckdb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +62,7 @@ def _open(where: str) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect(str(path) if where else ":memory:", read_only=bool(where))
     except duckdb.Error as error:
         raise Unavailable(f"Cannot open {where}: {_first_line(error)}.") from error
-    connection.execute("SET TimeZone = 'UTC'")
+    make_plain(connection)
     return connection
 
 

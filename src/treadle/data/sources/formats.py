@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from treadle.data.tables.intake.origins import Reconsidered
 from treadle.data.tables.sources import (
     ARROW_ENDINGS,
@@ -16,6 +14,7 @@ from treadle.data.tables.sources import (
     origin_of,
 )
 from treadle.kernel.errors import InvalidInput
+from treadle.kernel.late import pa
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

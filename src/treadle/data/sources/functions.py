@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import pyarrow as pa
 
 from treadle.data.entities import Provenance
 from treadle.data.sources.formats import conformed, require_same
@@ -16,6 +15,7 @@ from treadle.data.sources.ports import Reading, passing_errors
 from treadle.data.sources.settling import settled
 from treadle.execution.targets import check_target, resolve
 from treadle.kernel.errors import InvalidInput, TreadleError
+from treadle.kernel.late import pa
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import msgspec
-import pyarrow as pa
 
 from treadle.data.entities import Provenance
+from treadle.kernel.late import pa
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

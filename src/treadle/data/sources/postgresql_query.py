@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
 from treadle.data.sources.answers import (
     ROWS_PER_BATCH,
     Answer,
@@ -17,6 +15,7 @@ from treadle.data.sources.answers import (
 )
 from treadle.data.sources.secrets import bare, scrubbed
 from treadle.kernel.errors import InvalidInput, MissingExtra, Unavailable
+from treadle.kernel.late import pa
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,21 +26,21 @@ if TYPE_CHECKING:
 
 CONNECT_LIMIT_S = 15
 # By the oid that PostgreSQL gives its own types; it never changes.
-_TYPES: dict[int, pa.DataType] = {
-    16: pa.bool_(),
-    17: pa.binary(),
-    20: pa.int64(),
-    21: pa.int16(),
-    23: pa.int32(),
-    25: pa.string(),
-    700: pa.float32(),
-    701: pa.float64(),
-    1042: pa.string(),
-    1043: pa.string(),
-    1082: pa.date32(),
-    1083: pa.time64("us"),
-    1114: pa.timestamp("us"),
-    1184: pa.timestamp("us", "UTC"),
+_TYPES: dict[int, str] = {
+    16: "bool",
+    17: "binary",
+    20: "int64",
+    21: "int16",
+    23: "int32",
+    25: "string",
+    700: "float32",
+    701: "float64",
+    1042: "string",
+    1043: "string",
+    1082: "date32",
+    1083: "time64[us]",
+    1114: "timestamp[us]",
+    1184: "timestamp[us, tz=UTC]",
 }
 _LISTS: dict[int, int] = {
     1000: 16, 1001: 17, 1005: 21, 1007: 23, 1009: 25, 1014: 1042, 1015: 1043, 1016: 20,
@@ -121,13 +120,18 @@ def _older(connection: Connection, above: Above, *, column: str, asked: str) -> 
     return int(row[0]) if row else 0
 
 
+def _type(oid: int) -> pa.DataType:
+    zoned = _TYPES[oid] == "timestamp[us, tz=UTC]"
+    return pa.timestamp("us", "UTC") if zoned else pa.type_for_alias(_TYPES[oid])
+
+
 def _read_as(column: Column) -> tuple[pa.Field, str]:
     """Return a column's type here, and how it is asked for."""
     name, oid = quoted(column.name), column.type_code
     if oid in _TYPES:
-        return pa.field(column.name, _TYPES[oid]), name
+        return pa.field(column.name, _type(oid)), name
     if oid in _LISTS:
-        return pa.field(column.name, pa.list_(_TYPES[_LISTS[oid]])), name
+        return pa.field(column.name, pa.list_(_type(_LISTS[oid]))), name
     if oid == _OID:
         return pa.field(column.name, pa.int64()), f"{name}::int8 AS {name}"
     if oid in {_NUMERIC, _NUMERICS}:

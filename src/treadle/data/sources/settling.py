@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from treadle.kernel.errors import InvalidInput
+from treadle.kernel.late import pa
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

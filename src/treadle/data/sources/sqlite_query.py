@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from treadle.data.sources.answers import (
     ROWS_PER_BATCH,
     Answer,
@@ -21,6 +18,7 @@ from treadle.data.sources.answers import (
     require_columns,
 )
 from treadle.kernel.errors import InvalidInput, NotFound, Unavailable
+from treadle.kernel.late import pa, pc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,14 +10,12 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
+from treadle.kernel.late import np, pa, pc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-Digests: TypeAlias = np.ndarray[Any, np.dtype[np.uint64]]
+Digests: TypeAlias = "np.ndarray[Any, np.dtype[np.uint64]]"
 
 # A part is in memory while it is written. Larger ones would compress no better.
 LEAST_BYTES = 40 << 20
@@ -25,9 +23,9 @@ MOST_BYTES = 64 << 20
 # More columns than this tell rows no better apart.
 MOST_COLUMNS = 32
 NESTED_BYTES = 16
-_ODD = np.uint64(0x9E37_79B9_7F4A_7C15)
-_SHIFT = np.uint64(32)
-_WIDTHS = {1: pa.uint8(), 8: pa.uint8(), 16: pa.uint16(), 32: pa.uint32(), 64: pa.uint64()}
+_ODD = 0x9E37_79B9_7F4A_7C15
+_SHIFT = 32
+_VIEWS = {1: "uint8", 8: "uint8", 16: "uint16", 32: "uint32", 64: "uint64"}
 
 
 class CutSearch:
@@ -83,7 +81,7 @@ def row_digests(batch: pa.RecordBatch) -> Digests:
     """Return a number for each row, of what its cells hold."""
     found = np.zeros(batch.num_rows, dtype=np.uint64)
     for values in islice(_words(batch.columns), MOST_COLUMNS):
-        found = (found ^ _mixed(values)) * _ODD
+        found = (found ^ _mixed(values)) * np.uint64(_ODD)
     return _mixed(found)
 
 
@@ -126,7 +124,7 @@ def _words(columns: list[pa.Array]) -> Iterator[Digests]:
 
 def _numbers(column: pa.Array) -> Digests:
     width = column.type.bit_width
-    plain = column.cast(pa.uint8()) if width == 1 else column.view(_WIDTHS[width])
+    plain = column.cast(pa.uint8()) if width == 1 else column.view(_VIEWS[width])
     known = plain.fill_null(0).to_numpy(zero_copy_only=False)
     return np.asarray(known).astype(np.uint64)
 
@@ -156,8 +154,8 @@ def _offsets(column: pa.Array) -> tuple[Digests, np.ndarray[Any, np.dtype[np.uin
 
 
 def _mixed(values: Digests) -> Digests:
-    spread = values * _ODD
-    return spread ^ (spread >> _SHIFT)
+    spread = values * np.uint64(_ODD)
+    return spread ^ (spread >> np.uint64(_SHIFT))
 
 
 def _is_text(type_: pa.DataType) -> bool:

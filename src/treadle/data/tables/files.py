@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from itertools import accumulate
-from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-import pyarrow as pa
-from pyarrow import parquet as pq
+from treadle.kernel.late import pa, pq
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _PART = re.compile(r"part-\d{5,}\.parquet")
 
@@ -30,7 +31,7 @@ class ParquetFiles(NamedTuple):
         return (0, *accumulate(self.rows))[: len(self.rows)]
 
 
-AnyTable: TypeAlias = pa.Table | Path | ParquetFiles
+AnyTable: TypeAlias = "pa.Table | Path | ParquetFiles"
 """What an engine reads: a table in memory, a Parquet file, or several."""
 
 

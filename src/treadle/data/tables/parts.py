@@ -5,14 +5,12 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-import pyarrow as pa
-from pyarrow import parquet as pq
-
 from treadle.data.parquet import as_schema, decode_table, require_columns, schema_of
 from treadle.data.tables.files import ParquetFiles, is_part
 from treadle.data.trees.encoding import read_tree
 from treadle.data.trees.stream import ChunkStream
 from treadle.kernel.errors import InvalidInput
+from treadle.kernel.late import pa, pq
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -6,29 +6,42 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-import pyarrow as pa
-
 from treadle.data.tables.intake.arrow import ArrowRows, ParquetRows
-from treadle.data.tables.intake.csv_files import CsvRows
-from treadle.data.tables.intake.json_lines import JsonRows
 from treadle.data.tables.intake.origins import FrameRows, Reconsidered
 from treadle.kernel.errors import InvalidInput, NotFound
+from treadle.kernel.late import late, pa
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from treadle.data.tables.intake import csv_files, json_lines
     from treadle.data.tables.intake.origins import Origin
+else:
+    # They take Arrow's readers with them.
+    csv_files = late("treadle.data.tables.intake.csv_files")
+    json_lines = late("treadle.data.tables.intake.json_lines")
 
 CSV_ENDINGS = (".csv", ".csv.gz", ".csv.zip")
 PARQUET_ENDINGS = (".parquet", ".pq")
 ARROW_ENDINGS = (".arrow", ".feather", ".ipc")
 JSON_ENDINGS = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
+
 TABLE_ENDINGS = CSV_ENDINGS + PARQUET_ENDINGS + ARROW_ENDINGS + JSON_ENDINGS
+
+
+def _csv_rows(paths: tuple[Path, ...]) -> Origin:
+    return csv_files.CsvRows.of(paths)
+
+
+def _json_rows(paths: tuple[Path, ...]) -> Origin:
+    return json_lines.JsonRows.of(paths)
+
+
 _READERS: tuple[tuple[tuple[str, ...], Callable[[tuple[Path, ...]], Origin]], ...] = (
-    (CSV_ENDINGS, CsvRows.of),
+    (CSV_ENDINGS, _csv_rows),
     (PARQUET_ENDINGS, ParquetRows),
     (ARROW_ENDINGS, ArrowRows),
-    (JSON_ENDINGS, JsonRows.of),
+    (JSON_ENDINGS, _json_rows),
 )
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-import pyarrow as pa
-
 from treadle.data.parquet import plain_schema, write_part
 from treadle.data.tables.cuts import CutSearch
 from treadle.data.tables.files import part_name
 from treadle.data.trees.entities import TreeEntry
+from treadle.kernel.late import pa
 
 if TYPE_CHECKING:
     from treadle.storage.chunks.writing import ChunkWriter

@@ -5,12 +5,10 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-from pyarrow import parquet as pq
-
 from treadle.data.parquet import as_schema, bare_schema, schema_of
 from treadle.data.tables.intake.origins import Opened, require_columns, require_same
 from treadle.kernel.errors import InvalidInput
+from treadle.kernel.late import pa, pq
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,7 +18,6 @@ BATCH_BYTES = 8 << 20
 MOST_ROWS = 1 << 16
 LEAST_ROWS = 1 << 6
 BUFFER_BYTES = 1 << 20
-_DAMAGED = (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError)
 
 
 class ParquetRows:
@@ -55,13 +52,13 @@ class ParquetRows:
                         done = size * rows // of_rows
                         progress(done - told)
                         told = done
-            except _DAMAGED as error:
+            except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
                 raise self._unreadable(path, error) from error
 
     def _schema(self, path: Path) -> pa.Schema:
         try:
             return self._schema_of(path)
-        except _DAMAGED as error:
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
             raise self._unreadable(path, error) from error
 
     def _unreadable(self, path: Path, error: Exception) -> InvalidInput:

@@ -9,13 +9,12 @@ import re
 from typing import TYPE_CHECKING
 
 import msgspec
-import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
 from treadle.data.tables.intake.origins import Opened, Reconsidered, require_columns, require_same
 from treadle.data.tables.intake.text import MAX_SHOWN, SHOWN_CHARACTERS, TextFile, text_files
 from treadle.kernel.errors import InvalidInput
+from treadle.kernel.late import pa, pc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,12 +6,12 @@ import json
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
-import pyarrow as pa
 from pyarrow import json as arrow_json
 
 from treadle.data.tables.intake.origins import Opened, Reconsidered, require_columns
 from treadle.data.tables.intake.text import MAX_SHOWN, SHOWN_CHARACTERS, TextFile, text_files
 from treadle.kernel.errors import InvalidInput
+from treadle.kernel.late import pa
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

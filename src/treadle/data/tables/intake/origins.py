@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-import pyarrow as pa
-
 from treadle.data.parquet import bare_schema
 from treadle.kernel.errors import InvalidInput
+from treadle.kernel.late import pa
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
