@@ -71,6 +71,11 @@ def test_failing_rows_are_held_with_the_reason_and_the_others_go_on(everywhere: 
     assert everywhere.validate("prices@2").verdict == "pass"
 
 
+def test_validating_can_hold_the_rows_too(judged: Data) -> None:
+    assert judged.validate("prices", quarantine=True).verdict == "fail"
+    assert judged.row_quarantines("prices")[0].rows == 4
+
+
 def test_the_version_itself_stays_as_it_is(judged: Data) -> None:
     judged.quarantine_rows("prices")
 
