@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from treadle.data.trees.contents import blocks_of_file, contents_of
 from treadle.data.trees.entities import folders_above, folders_of
 from treadle.data.trees.places import Seen, now_ns, seen
 from treadle.data.trees.walking import DRAFTS, describe
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from treadle.storage.chunks.reading import ChunkReader
 
 NAMED_AT_MOST = 5
-CHUNKS_AT_ONCE = 16
 _MODES = {"file": 0o644, "executable": 0o755}
 
 
@@ -139,7 +139,8 @@ class Hands:
         for folder in sorted(folders | {e.path for e in entries if e.kind == "folder"}):
             self._make_folder(f"{self._root}/{folder}")
         files = [e for e in entries if e.is_file]
-        for entry, blocks in self._contents([e for e in files if not self._link(e)]):
+        unlinked = [entry for entry in files if not self._link(entry)]
+        for entry, blocks in contents_of(unlinked, reader=self._reader):
             self._write(entry, blocks)
         for entry in entries:
             if entry.kind == "link":
@@ -158,26 +159,6 @@ class Hands:
                 status = os.lstat(f"{self._top}/{entry.path}")
                 yield seen(describe(entry.path, status), entry.content, read_at_ns=now)
 
-    def _contents(
-        self, entries: Sequence[TreeEntry]
-    ) -> Iterator[tuple[TreeEntry, Iterable[bytes]]]:
-        """Yield files with their bytes: small ones in the order in which these are stored."""
-        single: dict[bytes, list[TreeEntry]] = {}
-        for entry in entries:
-            if len(entry.chunks) == 1:
-                single.setdefault(entry.content, []).append(entry)
-            else:
-                yield entry, self._blocks(entry.chunks)
-        for digest, block in self._reader.each(self._reader.find(list(single))):
-            for entry in single[digest]:
-                yield entry, [block]
-
-    def _blocks(self, chunks: Sequence[bytes]) -> Iterator[bytes]:
-        for start in range(0, len(chunks), CHUNKS_AT_ONCE):
-            some = chunks[start : start + CHUNKS_AT_ONCE]
-            found = dict(self._reader.each(self._reader.find(some)))
-            yield from (found[digest] for digest in some)
-
     def _write(self, entry: TreeEntry, blocks: Iterable[bytes]) -> None:
         try:
             if self._shelf is not None and entry.content:
@@ -186,7 +167,9 @@ class Hands:
                 self._shelf.keep(entry, blocks)
                 if self._link(entry):
                     return
-                blocks = self._blocks(entry.chunks)  # it cannot be linked: used up, so once more
+                blocks = blocks_of_file(
+                    entry.chunks, reader=self._reader
+                )  # it cannot be linked: used up, so once more
             with open(self._draft, "xb") as file:
                 file.writelines(blocks)
                 os.fchmod(file.fileno(), _MODES[entry.kind])

@@ -13,6 +13,7 @@ from treadle.data.branches.entities import MAIN
 from treadle.data.entities import DatasetVersion
 from treadle.data.refs import find_version
 from treadle.data.trees.checkout import Hands, Here, chosen, plan_checkout
+from treadle.data.trees.contents import contents_of
 from treadle.data.trees.encoding import read_tree, write_tree
 from treadle.data.trees.entities import CheckedOut, CommitPlan, TreeEntry, diff_trees
 from treadle.data.trees.healing import KnownFiles, PacksOf
@@ -34,7 +35,7 @@ from treadle.storage.chunks.writing import ChunkWriter, Intake
 from treadle.storage.stores import open_objects
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import BinaryIO
 
     from treadle.data.branches.entities import Need
@@ -144,6 +145,10 @@ class Trees:
         """Open a file of a tree that was listed before."""
         stream = ChunkStream(entry.chunks, reader=self._reader)
         return io.BufferedReader(stream, buffer_size=io.DEFAULT_BUFFER_SIZE)
+
+    def contents(self, entries: Iterable[TreeEntry]) -> Iterator[tuple[TreeEntry, Iterable[bytes]]]:
+        """Yield files of a tree with their blocks, in no order: many are read faster so."""
+        return contents_of(entries, reader=self._reader)
 
     def open_object(self, digest: str) -> BinaryIO:
         """Open a whole object that a version without a tree needs, verified."""

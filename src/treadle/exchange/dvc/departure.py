@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import yaml
@@ -17,11 +15,12 @@ from treadle.exchange.mlflow.entities import LeftOut
 from treadle.kernel.digests import CHUNK_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import BinaryIO
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from treadle.data.entities import DatasetVersion
     from treadle.data.service import Data
+    from treadle.data.trees.entities import TreeEntry
 
 REMOTE = "remote"
 OBJECTS = f"{REMOTE}/files/md5"
@@ -64,11 +63,11 @@ class Departure:
     def write(self, ref: str) -> Written:
         """Write a version; what is there already is left as it is."""
         version = self._data.version(ref)
-        files, left = self._files(version)
-        listed = []
-        for path, opened in files:
-            if not self._dry_run:
-                listed.append({"md5": self._object(opened), "relpath": path})
+        entries = self._data.files(version.ref) if version.tree else ()
+        listed: list[dict[str, str]] = []
+        if not self._dry_run:
+            for path, blocks in self._contents(version, entries):
+                listed.append({"md5": self._object(blocks), "relpath": path})
                 self._tell("files", path)
         target, hint = self._folder / f"{version.dataset}.dvc", ""
         if not self._dry_run:
@@ -89,44 +88,35 @@ class Departure:
         return Written(
             ref=version.ref,
             path=str(target),
-            files=len(files),
+            files=sum(entry.is_file for entry in entries) or len(version.files),
             new_files=self._new,
             size_bytes=self._size or version.size_bytes,
-            left_out=tuple(left),
+            left_out=tuple(_left_out(entries)),
             hint=hint,
         )
 
-    def _files(
-        self, version: DatasetVersion
-    ) -> tuple[list[tuple[str, Callable[[], BinaryIO]]], list[LeftOut]]:
-        """Return a version's files, and what DVC cannot hold."""
-        if not version.tree:
-            whole = [(f.path, partial(self._data.open_object, f.digest)) for f in version.files]
-            return list(whole), []
-        files: list[tuple[str, Callable[[], BinaryIO]]] = []
-        left: list[LeftOut] = []
-        for entry in self._data.files(version.ref):
-            if entry.is_file:
-                files.append((entry.path, partial(self._data.open_entry, entry)))
-            if entry.kind == "executable":
-                left.append(LeftOut(what=entry.path, why="comes without its bit to execute"))
-            elif entry.kind != "file":
-                left.append(LeftOut(what=entry.path, why=f"DVC keeps no {_WORDS[entry.kind]}"))
-        return files, left
+    def _contents(
+        self, version: DatasetVersion, entries: Sequence[TreeEntry]
+    ) -> Iterator[tuple[str, Iterable[bytes]]]:
+        """Yield the paths and bytes of all files of a version."""
+        for entry, blocks in self._data.contents(e for e in entries if e.is_file):
+            yield entry.path, blocks
+        for file in () if version.tree else version.files:
+            with self._data.open_object(file.digest) as stream:
+                yield file.path, iter(partial(stream.read, CHUNK_BYTES), b"")
 
-    def _object(self, opened: Callable[[], BinaryIO]) -> str:
+    def _object(self, blocks: Iterable[bytes]) -> str:
         """Write a file under its MD5; return that."""
         hasher = hashlib.md5(usedforsecurity=False)
         place = self._folder / REMOTE
         place.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=place, prefix="draft-")
-        draft = Path(name)
+        draft = place / f"draft-{os.getpid()}"
         try:
-            with os.fdopen(handle, "wb") as file, opened() as stream:
-                while piece := stream.read(CHUNK_BYTES):
-                    hasher.update(piece)
-                    file.write(piece)
-                    self._size += len(piece)
+            with draft.open("wb") as file:
+                for block in blocks:
+                    hasher.update(block)
+                    file.write(block)
+                    self._size += len(block)
             self._move(draft, hasher.hexdigest())
         finally:
             draft.unlink(missing_ok=True)
@@ -142,7 +132,6 @@ class Departure:
     def _move(self, draft: Path, md5: str) -> None:
         target = self._target(md5)
         if not target.exists():
-            draft.chmod(0o644)
             draft.replace(target)
             self._new += 1
 
@@ -167,4 +156,13 @@ class Departure:
         return ""
 
 
-_WORDS: dict[str, Any] = {"link": "links", "folder": "empty folders"}
+def _left_out(entries: Sequence[TreeEntry]) -> Iterator[LeftOut]:
+    """Name what DVC cannot hold."""
+    for entry in entries:
+        if entry.kind == "executable":
+            yield LeftOut(what=entry.path, why="comes without its bit to execute")
+        elif entry.kind != "file":
+            yield LeftOut(what=entry.path, why=f"DVC keeps no {_WORDS[entry.kind]}")
+
+
+_WORDS: dict[str, str] = {"link": "links", "folder": "empty folders"}
