@@ -136,7 +136,8 @@ def test_what_a_run_was_made_from_is_removed_by_force_and_its_trace_says_so(cli,
 
 def test_files_of_a_version_are_traced(cli, pets):
     cli("data", "merge", "pets@exp", "--theirs")
-    said = cli("trace", "pets@main")
+    cli("data", "tag", "pets", "v1")
+    said = cli("trace", "pets@v1")
 
     assert said.out.startswith("dataset version pets@4")
     assert "dataset version pets@2" in said.out

@@ -39,7 +39,7 @@ def command(ctx: click.Context, *, thing: str, as_json: bool) -> None:
 
 def _node(governance: Governance, thing: str) -> Node:
     from treadle.evaluation.rules import is_dataset_id
-    from treadle.kernel.errors import NotFound
+    from treadle.kernel.errors import InvalidInput, NotFound
 
     if is_dataset_id(thing):
         return governance.trace_evaluation(thing)
@@ -47,9 +47,11 @@ def _node(governance: Governance, thing: str) -> Node:
         return governance.trace(thing)
     try:
         return governance.trace_version(thing)
-    except NotFound as no_model:
+    except (InvalidInput, NotFound) as no_model:  # what cannot name an alias can name a tag
         try:
             return governance.trace_dataset(thing)
         except NotFound as no_data:
-            is_dataset = no_data.data["kind"] != "dataset" and no_model.data["kind"] == "model"
+            is_dataset = (
+                no_data.data["kind"] != "dataset" and no_model.data.get("kind", "model") == "model"
+            )
             raise (no_data if is_dataset else no_model) from None
