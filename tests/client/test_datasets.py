@@ -9,6 +9,7 @@ import duckdb
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.dataset
 import pytest
 
 from treadle import connect
@@ -126,3 +127,15 @@ def test_files_are_committed_as_one_table_or_as_they_are(client: Client, tmp_pat
 def test_a_client_of_a_server_says_what_it_cannot() -> None:
     with connect("http://127.0.0.1:9") as remote, pytest.raises(InvalidInput, match="only tracks"):
         remote.dataset("flights")
+
+
+def test_a_branch_is_committed_on_and_walked_back(client: Client) -> None:
+    flights = client.dataset("branched")
+    flights.commit(pa.table({"x": [1]}))
+    client.data.branch("branched", "exp")
+    there = flights.commit(pa.table({"x": [2]}), branch="exp", expect="1")
+    flights.commit(pa.table({"x": [3]}))
+
+    assert flights.version("exp").ref == there.ref == "branched@2"
+    assert [v.number for v in flights.log("exp")] == [2, 1]
+    assert [v.number for v in flights.log()] == [3, 1]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import re
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
+from treadle.data.branches.entities import MAIN
 from treadle.kernel.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from treadle.kernel.paging import Page
 
 _NUMBERED = re.compile(r"v(\d{1,9})")
-_AT_ONCE = 100
 
 
 class DatasetHandle:
@@ -41,38 +41,40 @@ class DatasetHandle:
         message: str = "",
         kind: Literal["table", "files"] | None = None,
         progress: Callable[[int], None] | None = None,
+        branch: str = MAIN,
+        expect: str = "",
     ) -> VersionHandle:
         """Commit a frame, a file of rows, or files and folders, as the next version.
 
         A file of rows is CSV, JSON lines, Parquet or Arrow; anything with `__arrow_c_stream__` is a
         frame (pandas, Polars, Arrow, DuckDB). `kind="table"` makes several files of the same
-        columns one table, `kind="files"` keeps a file of rows as it is.
+        columns one table, `kind="files"` keeps a file of rows as it is. It goes on `branch`, if
+        that is where `expect` says, when it is given.
         """
         data, name = self._data, self.name
+        on: _On = {"message": message, "branch": branch, "expect": expect, "progress": progress}
         if kind == "table":
-            version = data.commit_table(name, source, message=message, progress=progress)
+            version = data.commit_table(name, source, **on)
         elif kind == "files":
             paths = list(source) if isinstance(source, (list, tuple)) else [source]
-            version = data.commit_files(name, paths, message=message, progress=progress)  # type: ignore[arg-type] # a frame is refused there
+            version = data.commit_files(name, paths, **on)  # type: ignore[arg-type] # a frame is refused there
         else:
-            version = data.commit(name, source, message=message, progress=progress)
+            version = data.commit(name, source, **on)
         return VersionHandle(version, data=data)
 
     def version(self, asked: str | int = "latest") -> VersionHandle:
-        """Return a version: `3`, `"3"`, `"v3"`, the start of a digest, a time, or the latest."""
+        """Return a version: `3`, `"v3"`, a digest's start, a branch, tag, time, or latest."""
         return VersionHandle(self._found(str(asked)), data=self._data)
 
     def versions(self, *, limit: int = 100, offset: int = 0) -> Page[DatasetVersion]:
         """Return what is known of the versions, newest first."""
         return self._data.versions(self.name, limit=limit, offset=offset)
 
-    def log(self) -> Iterator[VersionHandle]:
-        """Walk through all versions, newest first."""
-        offset: int | None = 0
-        while offset is not None:
-            page = self._data.versions(self.name, limit=_AT_ONCE, offset=offset)
-            yield from (VersionHandle(version, data=self._data) for version in page.items)
-            offset = page.next_offset
+    def log(self, asked: str | int = "latest") -> Iterator[VersionHandle]:
+        """Walk from a version, or the head of a branch, back through all it descends from."""
+        found = self._found(str(asked))
+        history = self._data.history(found.ref)
+        return (VersionHandle(version, data=self._data) for version in history)
 
     def _found(self, asked: str) -> DatasetVersion:
         numbered = _NUMBERED.fullmatch(asked)
@@ -82,6 +84,13 @@ class DatasetHandle:
             if numbered is None:  # nothing is called so, then it is the number
                 raise
         return self._data.version(f"{self.name}@{numbered[1]}")
+
+
+class _On(TypedDict):
+    message: str
+    branch: str
+    expect: str
+    progress: Callable[[int], None] | None
 
 
 class VersionHandle:
