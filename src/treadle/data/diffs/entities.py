@@ -119,7 +119,10 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MergeCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a merge brought from theirs into ours, and what it could not decide."""
+    """What a merge brought from theirs into ours, and what it could not decide.
+
+    `changed` counts rows of ours that take a cell, also one of a column that only theirs has.
+    """
 
     rows: int
     added: int
