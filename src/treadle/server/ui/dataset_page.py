@@ -125,9 +125,9 @@ def _page(app: App, version: DatasetVersion) -> Page:
 
 
 def _diff(version: DatasetVersion) -> Link | None:
-    if version.number == 1:
+    if not version.parents:
         return None
-    before, after = str(version.number - 1), str(version.number)
+    before, after = str(version.parents[0]), str(version.number)
     place = dataset_diff_place(version.dataset, before, after)
     return Link(f"What changed since {version.dataset}@{before}", place)
 

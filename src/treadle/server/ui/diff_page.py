@@ -42,12 +42,13 @@ CELL = 60
 
 
 def diff_context(request: Request) -> DatasetDiffContext:
-    """Return what two versions differ in: `from` and `to`; else the newest and the one before."""
+    """Return what `from` and `to` differ in; else the newest and what it was made on."""
     app, name = app_of(request), request.path_params["name"]
     given = request.query_params
     newest = app.data.versions(name, limit=VERSIONS).items
     after = app.data.version(f"{name}@{given.get('to') or newest[0].number}")
-    before = app.data.version(f"{name}@{given.get('from') or max(1, after.number - 1)}")
+    was = after.parents[0] if after.parents else after.number
+    before = app.data.version(f"{name}@{given.get('from') or was}")
     keys = tuple(key for key in given.getlist("key") if key)
     found = _Found(app, before, after, keys)
     found.look()

@@ -86,7 +86,7 @@ def dataset(request: Request) -> Response:
         ),
         name=name,
         diff=dataset_diff_place(name),
-        olds=version_options(newest, newest[1]) if len(newest) > 1 else (),
+        olds=version_options(newest, _made_on(newest)) if len(newest) > 1 else (),
         news=version_options(newest, newest[0]) if len(newest) > 1 else (),
         versions=tuple(
             _version(
@@ -161,6 +161,12 @@ def profile(request: Request) -> Response:
 def diff(request: Request) -> Response:
     """Show what two versions of a dataset differ in."""
     return page(request, "dataset_diff.html", diff_context(request))
+
+
+def _made_on(newest: Sequence[DatasetVersion]) -> DatasetVersion:
+    """Return what the newest version was made on, or the one before it."""
+    parents = newest[0].parents
+    return next((each for each in newest[1:] if each.number in parents), newest[1])
 
 
 def _summary(summary: DatasetSummary) -> DatasetRow:
