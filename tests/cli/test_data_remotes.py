@@ -127,3 +127,16 @@ def test_a_tag_alone_moves(cli, pushed):
     said = cli("data", "push", "images")
 
     assert said.out.startswith("Moved v1 of images  file://")
+
+
+def test_an_encrypted_home_shares_what_it_holds_and_says_so(cli, images, tmp_path, monkeypatch):
+    monkeypatch.setenv("TREADLE_OBJECTS_KEY", "ab" * 32)
+    cli("data", "commit", images, "--name", "images")
+    pushed = cli("data", "push", "images", "--to", "./far")
+    monkeypatch.delenv("TREADLE_OBJECTS_KEY")
+
+    cli("--home", "other", "data", "clone", "far")
+    cli("--home", "other", "data", "checkout", "images", "out")
+
+    assert "this home encrypts what it stores; a remote holds it as it is" in pushed.err
+    assert (tmp_path / "out" / "one.png").read_bytes() == b"one" * 100

@@ -104,10 +104,14 @@ def push(
 
     What was sent before a push broke off is not sent again.
     """
+    from treadle.kernel.settings import load_settings
+
     data = remotes_of(ctx)
     names = _names(ref, every=every, of_all=data.dataset_names)
     with progress_of("Sending") as told:
         done = [data.push(n, to=to, force=force, dry_run=dry_run, progress=told) for n in names]
+    if any(each.versions for each in done) and load_settings(ctx.find_root().obj).objects_key:
+        click.echo("Note: this home encrypts what it stores; a remote holds it as it is.", err=True)
     _tell(done, "Would send" if dry_run else "Sent", nothing="has it all", as_json=as_json)
 
 

@@ -45,7 +45,11 @@ def remotes_of(ctx: click.Context) -> Remotes:
     clock = PlayedClock(settings.home / "clock") if replays else SystemClock()
     store = open_metadata(settings.where_metadata(), clock=clock)
     ctx.call_on_close(store.close)
-    return Remotes(store=store, objects=open_objects(settings.where_objects()), home=settings.home)
+    return Remotes(
+        store=store,
+        objects=open_objects(settings.where_objects(), key=settings.objects_key),
+        home=settings.home,
+    )
 
 
 def home_around(start: Path) -> str | None:
