@@ -33,6 +33,23 @@ def test_what_is_stored_is_counted(cli, home):
     assert "Not encrypted" in cli("objects").out
 
 
+def test_a_remote_home_shows_no_objects(cli, tmp_path):
+    refused = cli("--home", "http://127.0.0.1:9", "objects")
+
+    assert refused.code == 1
+    assert "on the machine of the home" in refused.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_encrypted_home_is_pushed_and_pulled(cli, home, key, tmp_path):
+    cli("objects", "encrypt")
+
+    pushed = cli("data", "push", "pets", "--to", tmp_path / "far")
+    pulled = cli("data", "clone", tmp_path / "far", "--as", "again")
+
+    assert (pushed.code, pulled.code) == (0, 0), pushed.err + pulled.err
+
+
 def test_without_a_key_there_are_no_keys(cli, home):
     refused = cli("objects", "keys")
 

@@ -169,7 +169,13 @@ def damaged_keys(ctx: click.Context) -> tuple[str, ...]:
 def _settings(ctx: click.Context) -> Settings:
     from treadle.kernel.settings import load_settings
 
-    return load_settings(ctx.find_root().obj)
+    home = ctx.find_root().obj
+    if str(home).startswith(("http://", "https://")):
+        raise InvalidInput(
+            f"The objects of {home} and their keys are not seen from here.",
+            hint="Run it on the machine of the home.",
+        )
+    return load_settings(home)
 
 
 def _encrypted(settings: Settings) -> EncryptedObjectStore:
