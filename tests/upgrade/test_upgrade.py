@@ -53,7 +53,8 @@ def test_a_table_that_is_one_object_is_read_and_stays_whole(old_home):
     with connect(old_home) as client:
         version = client.dataset("rows").version(1)
         checked = client.data.verify("rows@1")
-        damage = client.data.fsck().damage
+        # Only the datasets' objects were kept for this test: those of runs and models are gone.
+        damage = tuple(each for each in client.data.fsck().damage if each.versions)
         swept = client.data.gc(older_than=0)
         verdict = client.data.validate("rows@1").verdict
         table, parts = version.arrow(), list(version.path().iterdir())
