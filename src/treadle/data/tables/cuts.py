@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 Digests: TypeAlias = "np.ndarray[Any, np.dtype[np.uint64]]"
 
 # A part is in memory while it is written. Larger ones would compress no better.
-LEAST_BYTES = 40 << 20
-MOST_BYTES = 64 << 20
+LEAST_BYTES = 16 << 20
+MOST_BYTES = 28 << 20
 # More columns than this tell rows no better apart.
 MOST_COLUMNS = 32
 NESTED_BYTES = 16
 _ODD = 0x9E37_79B9_7F4A_7C15
 _SHIFT = 32
-_VIEWS = {1: "uint8", 8: "uint8", 16: "uint16", 32: "uint32", 64: "uint64"}
+_WIDTHS = {1: "uint8", 8: "uint8", 16: "uint16", 32: "uint32", 64: "uint64"}
 
 
 class CutSearch:
@@ -124,9 +124,14 @@ def _words(columns: list[pa.Array]) -> Iterator[Digests]:
 
 def _numbers(column: pa.Array) -> Digests:
     width = column.type.bit_width
-    plain = column.cast(pa.uint8()) if width == 1 else column.view(_VIEWS[width])
-    known = plain.fill_null(0).to_numpy(zero_copy_only=False)
-    return np.asarray(known).astype(np.uint64)
+    plain = column.cast(pa.uint8()) if width == 1 else column
+    values = np.frombuffer(plain.buffers()[1], dtype=_WIDTHS[width])
+    known = values[plain.offset : plain.offset + len(plain)].astype(np.uint64)
+    if not plain.null_count:
+        return known
+    # `fill_null` and `to_numpy` would look for pandas.
+    there = np.frombuffer(pc.is_valid(plain).cast(pa.uint8()).buffers()[1], dtype=np.uint8)
+    return known * there[: len(plain)]
 
 
 def _of_texts(column: pa.Array) -> Digests:

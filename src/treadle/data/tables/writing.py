@@ -13,7 +13,7 @@ from treadle.kernel.late import pa
 if TYPE_CHECKING:
     from treadle.storage.chunks.writing import ChunkWriter
 
-PIECE_BYTES = 2 << 20
+PIECE_BYTES = 1 << 20
 _MOST_ROWS = 1 << 16
 _LEAST_ROWS = 1 << 8
 

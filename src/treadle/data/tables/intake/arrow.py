@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-BATCH_BYTES = 8 << 20
+BATCH_BYTES = 1 << 20
 MOST_ROWS = 1 << 16
 LEAST_ROWS = 1 << 6
-BUFFER_BYTES = 1 << 20
+BUFFER_BYTES = 1 << 16
 
 
 class ParquetRows:
@@ -73,9 +73,9 @@ class ParquetRows:
 
     def _batches(self, path: Path, schema: pa.Schema) -> Iterator[tuple[pa.RecordBatch, int]]:
         """Yield batches, each with the number of all rows."""
-        with pq.ParquetFile(path, buffer_size=BUFFER_BYTES) as file:
+        with pq.ParquetFile(path, buffer_size=BUFFER_BYTES, pre_buffer=False) as file:
             rows = file.metadata.num_rows
-            for batch in file.iter_batches(_rows_at_once(file.metadata)):
+            for batch in file.iter_batches(_rows_at_once(file.metadata), use_threads=False):
                 whole = as_schema(pa.Table.from_batches([batch]), schema)
                 yield from ((some, rows) for some in whole.to_batches())
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from treadle.data.tables.intake.text import CheckedText
 
 NULL_TEXTS = ("", "NA")
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 1 << 20
 """A row is no longer than this."""
 _OTHER_SEPARATORS = ";\t|"
 # A quoted field that goes on for so long was never closed.

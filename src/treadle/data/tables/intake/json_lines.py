@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from treadle.data.tables.intake.text import CheckedText
 
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 1 << 20
 LONGEST_LINE = 1 << 26
 
 
