@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import random
 import stat
 from typing import TYPE_CHECKING
@@ -7,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from treadle.data.service import Data
+from treadle.data.trees import shelf
 from treadle.kernel.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
@@ -243,3 +246,50 @@ def test_a_checkout_of_equal_files_reads_none_of_them_twice(data: Data, tmp_path
     assert {p.stat().st_ino for p in (tmp_path / "out").iterdir()} == {
         (tmp_path / "out" / "0").stat().st_ino
     }
+
+
+@pytest.fixture
+def cloning(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A file system that has clones, as far as who asks for one can see."""
+    asked = []
+
+    def clone(target: int, what: int, kept: int) -> int:
+        asked.append(what)
+        os.sendfile(target, kept, 0, os.fstat(kept).st_size)
+        return 0
+
+    monkeypatch.setattr(shelf.fcntl, "ioctl", clone)
+    return asked
+
+
+def test_where_there_are_clones_a_checkout_is_files_of_its_own(
+    data: Data, work: Path, tmp_path: Path, cloning: list[int]
+) -> None:
+    data.checkout("pets@1", tmp_path / "first")
+    data.checkout("pets@1", tmp_path / "second")
+    file = tmp_path / "first" / "dog"
+
+    file.write_bytes(b"edited in place")
+
+    assert cloning, "nobody asked for a clone"
+    assert stat.S_IMODE(file.stat().st_mode) & stat.S_IWUSR, "a clone is its owner's to edit"
+    assert (tmp_path / "second" / "dog").read_bytes() == noise(3)
+    assert data.status(tmp_path / "first").diff.changed == ("dog",)
+    assert data.status(tmp_path / "second").diff.is_empty
+
+
+def test_where_there_are_none_it_is_links_and_nobody_asks_again(
+    data: Data, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def refuse(*told: object) -> int:
+        asked.append(told)
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(shelf.fcntl, "ioctl", refuse)
+    data.checkout("pets@1", tmp_path / "links")
+
+    assert len(asked) == 1
+    assert (tmp_path / "links" / "dog").stat().st_nlink > 1
+    assert data.status(tmp_path / "links").diff.is_empty

@@ -14,6 +14,8 @@ PointerKind = Literal["branch", "tag"]
 MAIN = "main"
 """The branch that a dataset's name alone means; every dataset has it."""
 LATEST = "latest"
+PAGES = frozenset({"contract", "diff", "quarantines"})
+"""What stands where a version's number would in the addresses of pages."""
 LEAST_PREFIX = 6
 """So much of a digest names a version; less of it may be a name."""
 DAY_US = 86_400_000_000
@@ -61,6 +63,11 @@ def require_pointer_name(name: str) -> None:
             f"{name!r} cannot name a branch or tag.",
             hint="Begin with a letter, then letters, digits, '_', '-' and '.', 64 at most; what "
             "begins with a digit is a version's number or a time.",
+        )
+    if name in PAGES:
+        raise InvalidInput(
+            f"{name!r} is a page of every dataset and names no version.",
+            hint="Use another name.",
         )
     if name.lower() == LATEST:
         raise InvalidInput(

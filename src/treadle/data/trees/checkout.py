@@ -183,6 +183,9 @@ class Hands:
     def _link(self, entry: TreeEntry) -> bool:
         if self._shelf is None or not entry.content:
             return False
+        if self._shelf.clone(entry, self._draft):
+            self._place(entry.path)
+            return True
         try:
             status = self._shelf.link(entry, f"{self._top}/{entry.path}")
         except FileExistsError:
