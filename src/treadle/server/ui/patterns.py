@@ -44,6 +44,8 @@ from treadle.server.ui.widgets import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from treadle.server.ui.run_columns import Cell
 
 _MINUTE_US = 60_000_000
@@ -166,10 +168,17 @@ def _notices() -> tuple[Notice, ...]:
     )
 
 
+def _rounded(values: Iterable[float]) -> tuple[float, ...]:
+    """Return made-up numbers with few digits: they travel in the page."""
+    return tuple(round(value, 4) for value in values)
+
+
 def _charts() -> tuple[Chart, ...]:
     weeks = tuple(float(1_356_998_400_000_000 + 7 * _DAY_US * week) for week in range(_WEEKS))
-    wave = tuple(0.49 + 0.03 * math.sin(week / 3) for week in range(_WEEKS))
-    gap = tuple(None if week in {9, 10} else value - 0.012 for week, value in enumerate(wave))
+    wave = _rounded(0.49 + 0.03 * math.sin(week / 3) for week in range(_WEEKS))
+    gap = tuple(
+        None if week in {9, 10} else round(value - 0.012, 4) for week, value in enumerate(wave)
+    )
     steps = tuple(float(step) for step in range(1, 41))
     return (
         Chart(
@@ -181,8 +190,8 @@ def _charts() -> tuple[Chart, ...]:
                 Series(
                     "example@3",
                     wave,
-                    low=tuple(value - 0.014 for value in wave),
-                    high=tuple(value + 0.014 for value in wave),
+                    low=_rounded(value - 0.014 for value in wave),
+                    high=_rounded(value + 0.014 for value in wave),
                 ),
                 Series("example@4", gap),
             ),
@@ -213,8 +222,10 @@ def _charts() -> tuple[Chart, ...]:
             "Step",
             steps,
             (
-                Series("train", tuple(0.69 * math.exp(-step / 40) + 0.4 for step in steps)),
-                Series("validation", tuple(0.66 * math.exp(-step / 30) + 0.45 for step in steps)),
+                Series("train", _rounded(0.69 * math.exp(-step / 40) + 0.4 for step in steps)),
+                Series(
+                    "validation", _rounded(0.66 * math.exp(-step / 30) + 0.45 for step in steps)
+                ),
             ),
             y_label="Loss",
         ),
