@@ -50,7 +50,8 @@ if TYPE_CHECKING:
 def command(ctx: click.Context, *, limit: int, offset: int, as_json: bool) -> None:
     """List datasets, each with its newest version; commit, show and check versions.
 
-    A version is written NAME (the newest), NAME@3, NAME@DIGEST, NAME@BRANCH or NAME@TAG.
+    A version is written NAME (the head of main), NAME@3, NAME@DIGEST, NAME@BRANCH, NAME@TAG or
+    NAME@2013-07-04T12:00 (the newest at that time).
     """
     if ctx.invoked_subcommand:
         return
@@ -76,7 +77,7 @@ def show(ctx: click.Context, *, ref: str, as_json: bool) -> None:
     print_pairs(
         [
             ("version", version.ref),
-            ("files", "" if version.is_table else f"{version.file_count:,}"),
+            ("files", f"{version.file_count:,}" if version.tree else ""),
             ("rows", f"{version.rows:,}" if version.is_table else ""),
             ("size", size(version.size_bytes)),
             ("stored anew", _stored(version)),
