@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from treadle.data.contracts import ContractBody, TableRule
+from treadle.data.entities import DatasetVersion, FileEntry
 from treadle.data.remotes.depot import open_depot
 from treadle.data.remotes.reading import read_chunks
 from treadle.data.service import Data
+from treadle.data.versions import add_version
 from treadle.kernel.errors import Conflict, Corrupt, InvalidInput, NotFound, Unavailable
 from treadle.storage import events
 from treadle.storage.blobs.folder import FolderBlobs
 from treadle.storage.metadata import open_metadata
-from treadle.storage.objects import FolderObjectStore
+from treadle.storage.objects import FolderObjectStore, put_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -119,14 +121,34 @@ def test_versions_go_through_the_buckets_of_servers(
     assert there.data.verify("images").ref == "images@1"
 
 
-def test_a_table_that_is_one_object_travels_whole(here: Home, there: Home, far: str, csv) -> None:
-    here.data.commit("trips", csv)
+def test_a_table_of_before_chunks_travels_whole(here: Home, there: Home, far: str) -> None:
+    """Such tables were one object each, and the file they came from another."""
+    kept = put_bytes(here.objects, b"rows"), put_bytes(here.objects, b"a,b")
+    file = FileEntry(path="trips.csv", digest=kept[1].digest, size_bytes=3)
+    draft = DatasetVersion(
+        id="0" * 32, dataset="trips", number=0, digest="ab" * 32, files=(file,),
+        table=kept[0].digest, columns=(), rows=3, size_bytes=3, message="", actor="ann",
+        code_commit=None, created_at=0,
+    )  # fmt: skip
+    with here.store.write() as tx:
+        add_version(tx, draft)
 
     sent = here.data.push("trips", to=far)
     there.data.pull("trips", source=far)
 
     assert (sent.objects, sent.chunks) == (2, 0)
+    assert set(there.objects.iterate()) == set(kept)
+    assert there.data.version("trips").rows == 3
+
+
+def test_a_table_travels_in_chunks(here: Home, there: Home, far: str, csv) -> None:
+    here.data.commit("trips", csv)
+
+    here.data.push("trips", to=far)
+    there.data.pull("trips", source=far)
+
     assert there.data.verify("trips").rows == 3
+    assert there.data.table("trips").equals(here.data.table("trips"))
 
 
 def test_only_what_is_missing_travels(here: Home, folder: Path, far: str) -> None:
