@@ -46,8 +46,24 @@ def shortened(text: str) -> str:
 def _committed(f: Facts) -> str:
     why = f": {f['message']}" if f["message"] else ""
     rows, files = f"{number(f['rows'])} rows", f"{number(f.get('file_count', 1))} files"
-    held = files if f.get("tree") else rows
+    held = rows if f["table"] else files
     return f"{f['dataset']}@{f['number']} committed, {held}{why}"
+
+
+def _named(f: Facts) -> str:
+    was = f" (was @{f['was']})" if f.get("was") else ""
+    return f"{f['dataset']}@{f['name']} is {f['dataset']}@{f['version_number']}{was}"
+
+
+def _numbers(f: Facts) -> str:
+    return _some([f"{f['dataset']}@{number}" for number in f["numbers"]])
+
+
+def _ingested(f: Facts) -> str:
+    counts = f["counts"]
+    told = f"{number(counts['new'])} new rows" if counts.get("new") else "nothing new"
+    into = f", {f['dataset']}@{f['version']}" if f["version"] else ""
+    return f"{f['dataset']} ingested up to {f['watermark']}: {told}{into}"
 
 
 def _contract(f: Facts) -> str:
@@ -176,6 +192,18 @@ def _listed(facts: Facts) -> str:
 
 _SENTENCES: dict[str, Callable[[Facts], str]] = {
     "dataset.committed": _committed,
+    "dataset.branch_set": lambda f: f"Branch {_named(f)}",
+    "dataset.branch_deleted": lambda f: f"Branch {f['dataset']}@{f['name']} deleted",
+    "dataset.tag_set": lambda f: f"Tag {_named(f)}",
+    "dataset.tag_deleted": lambda f: f"Tag {f['dataset']}@{f['name']} deleted",
+    "dataset.removed": lambda f: (
+        f"{_numbers(f)} removed{', though something names it' if f['forced'] else ''}"
+    ),
+    "dataset.restored": lambda f: f"{_numbers(f)} restored",
+    "dataset.forgotten": lambda f: f"{_numbers(f)} gone for good",
+    "dataset.ingested": _ingested,
+    "ingestion.set": lambda f: f"Ingestion {f['number']} of {f['dataset']} set",
+    "ingestion.removed": lambda f: f"{f['dataset']} is ingested no more",
     "dataset.pushed": lambda f: f"{_some(f['versions']) or f['dataset']} pushed to {f['remote']}",
     "dataset.pulled": lambda f: (
         f"{f['dataset']}@{f['number']} pulled from {f['remote']}, committed by {f['committed_by']}"
