@@ -192,7 +192,7 @@ def test_an_unknown_dataset_suggests_the_one_meant(data: Data) -> None:
 def test_an_unknown_version_says_which_there_are(data: Data, wanted: str) -> None:
     data.commit("trips", SMALL)
 
-    with pytest.raises(NotFound, match=r"has the versions 1 to 1"):
+    with pytest.raises(NotFound, match="trips has one version: trips@1"):
         data.version(f"trips@{wanted}")
 
 

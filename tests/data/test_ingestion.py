@@ -288,6 +288,36 @@ def test_two_that_always_meet_are_told_so(data: Data) -> None:
         data.ingest("x", source=sources.function(feed))
 
 
+def test_what_lies_on_another_branch_is_no_hindrance(data: Data, lite: Shop) -> None:
+    data.ingestions.set("orders", lite.orders, watermark="at", key="id")
+    lite.add(1, minute=0)
+    data.ingest("orders")
+    data.branch("orders", "mended")
+    data.commit("orders", pa.table({"id": [7]}), branch="mended")
+    assert data.ingest("orders").version is None
+    lite.add(2, minute=1)
+
+    done = data.ingest("orders")
+
+    assert done.version == "orders@3"
+    assert data.version("orders@3").parents == (1,)
+    assert data.version("orders@mended").number == 2
+
+
+def test_after_main_was_moved_back_its_rows_come_again_when_asked(data: Data, lite: Shop) -> None:
+    data.ingestions.set("orders", lite.orders, watermark="at", key="id")
+    for number in (1, 2, 3):
+        lite.add(number, minute=number)
+        data.ingest("orders")
+    data.branch("orders", "main", at="orders@1", force=True)
+    assert data.ingest("orders").version is None
+
+    done = data.ingest("orders", again=True)
+
+    assert (done.version, done.counts.new) == ("orders@3", 2)
+    assert data.version("orders").number == 3
+
+
 # --- how it is set ---
 
 

@@ -111,6 +111,18 @@ def test_a_version_before_is_known_where_it_is_a_table(data: Data, tmp_path: Pat
     assert [data.table_before(f"t@{n}") for n in (1, 2, 3, 4)] == [None, "t@1", "t@2", None]
 
 
+def test_the_version_before_is_what_it_was_made_on(data: Data) -> None:
+    data.commit("t", OLD)
+    data.branch("t", "exp")
+    data.commit("t", NEW, branch="exp")
+    data.commit("t", OLD.slice(0, 3))
+    data.commit("t", OLD.slice(0, 2))
+    data.commit("t", OLD.slice(0, 1))
+    data.remove("t@4")
+
+    assert [data.table_before(f"t@{n}") for n in (2, 3, 5)] == ["t@1", "t@1", "t@3"]
+
+
 def test_files_have_no_profile(data: Data, tmp_path: Path) -> None:
     (tmp_path / "file.bin").write_bytes(b"\0")
     data.commit("t", tmp_path / "file.bin")

@@ -102,7 +102,7 @@ def test_a_week_later_it_is_forgotten_and_its_number_is_never_given_again(
     with pytest.raises(NotFound, match="more than 7 days ago"):
         everywhere.restore("n@2")
     everywhere.gc(older_than=0)
-    with pytest.raises(NotFound, match="n has the versions 1 to 1"):
+    with pytest.raises(NotFound, match="n has one version: n@1"):
         everywhere.version("n@2")
     assert everywhere.commit("n", numbers(2)).ref == "n@4"
 

@@ -84,6 +84,32 @@ def test_the_version_itself_stays_as_it_is(judged: Data) -> None:
     assert judged.quarantines() == ()
 
 
+@pytest.mark.parametrize("ref", ["prices@2", "prices@exp"])
+def test_what_is_left_and_what_is_released_stay_on_the_branch(judged: Data, ref: str) -> None:
+    judged.branch("prices", "exp")
+    judged.commit("prices", prices(id=[11, 12, 13, 14, 15, 16]), branch="exp")
+
+    done = judged.quarantine_rows(ref)
+    assert done.quarantine is not None
+    released = judged.release_rows(done.quarantine.id, where={"shop": "east"})
+
+    assert judged.version("prices").ref == "prices@1"
+    assert judged.table("prices@3")["id"].to_pylist() == [11, 12]
+    assert (judged.version("prices@exp").number, released.released_number) == (4, 4)
+    assert judged.table("prices@exp")["id"].to_pylist() == [11, 12, 15]
+
+
+def test_what_is_left_goes_on_main_when_its_branch_is_gone(judged: Data) -> None:
+    judged.branch("prices", "exp")
+    judged.commit("prices", prices(id=[11, 12, 13, 14, 15, 16]), branch="exp")
+    judged.merge("prices@exp", into="main")
+    judged.delete_branch("prices", "exp")
+
+    done = judged.quarantine_rows("prices@2")
+
+    assert judged.version("prices") == done.version
+
+
 def test_asked_again_the_same_rows_are_held_once(judged: Data) -> None:
     first = judged.quarantine_rows("prices@1")
     again = judged.quarantine_rows("prices@1")

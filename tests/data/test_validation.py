@@ -119,7 +119,7 @@ def test_another_contract_can_be_tried(data: Data) -> None:
 def test_validating_without_a_contract_says_how_to_get_one(data: Data) -> None:
     data.commit("x", GOOD)
 
-    with pytest.raises(Conflict, match=r"has no contract.*infer_contract"):
+    with pytest.raises(Conflict, match=r"has no contract.*treadle data infer"):
         data.validate("x")
 
 

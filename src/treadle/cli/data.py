@@ -208,11 +208,13 @@ def infer(
     for role in roles:
         given |= _pair(role)
     body = data.learn_contract(version.ref, roles=given, above=above)
+    suggested = suggested_roles(data.profile(version.ref), body)
+    made = None if dry_run else data.set_contract(version.dataset, body)
+    # Printed when it is set: whoever reads only the head of it ends this process.
     click.echo(to_toml(body), nl=False)
-    for suggestion in suggested_roles(data.profile(version.ref), body):
+    for suggestion in suggested:
         click.echo(suggestion.comment)
-    if not dry_run:
-        made = data.set_contract(version.dataset, body)
+    if made is not None:
         click.echo(f"{made.dataset} follows contract {made.number} from now on", err=True)
 
 

@@ -65,6 +65,17 @@ def find_even_removed(tx: Transaction, ref: str) -> DatasetVersion:
     return found
 
 
+def version_before(tx: Transaction, version: DatasetVersion) -> DatasetVersion | None:
+    """Return what a version was made on: of a merge, what its branch had. Removed ones are not."""
+    waiting = list(version.parents)
+    while waiting:
+        found = sql.version_by_number(tx, version.dataset, waiting.pop(0))
+        if found is not None and found.removed_at is None:
+            return found
+        waiting[:0] = found.parents if found is not None else ()
+    return None
+
+
 def _pointed_at(tx: Transaction, name: str, wanted: str) -> int:
     """Return the number a branch or tag points at, 0 when there is none of that name."""
     found = pointers.pointer(tx, name, MAIN if wanted == LATEST else wanted)
@@ -76,7 +87,9 @@ def _what_there_is(tx: Transaction, name: str, wanted: str) -> str:
     if close:
         return f"Did you mean {' or '.join(f'{name}@{c}' for c in close)}?"
     latest = sql.latest_number(tx, name)
-    return f"{name} has the versions 1 to {latest}; ask for {name}@{latest}."
+    if latest <= 1:
+        return f"{name} has one version: {name}@1." if latest else ""
+    return f"{name} has the versions 1 to {latest}; see them: treadle data versions {name}"
 
 
 def _removed(tx: Transaction, ref: str, version: DatasetVersion) -> NotFound:

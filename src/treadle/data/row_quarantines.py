@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from treadle.data import store as sql
+from treadle.data.branches import store as pointers
+from treadle.data.branches.entities import LATEST, MAIN
 from treadle.data.checks.failing import failing_rows
 from treadle.data.entities import HeldRow, Quarantine, RowsHeld
 from treadle.data.facts import RowsDecided, RowsMoved, RowsQuarantined
-from treadle.data.refs import find_version
+from treadle.data.refs import find_version, parse_ref
 from treadle.data.splitting import (
     CHECKS,
     ROW,
@@ -51,14 +53,16 @@ class RowQuarantines:
     _objects: ObjectStore
     if TYPE_CHECKING:  # what the service brings
 
-        def commit(self, name: str, source: Path, *, message: str = "") -> DatasetVersion: ...
+        def commit(
+            self, name: str, source: Path, *, message: str = "", branch: str = MAIN
+        ) -> DatasetVersion: ...
         def validate(self, ref: str, *, contract: Contract | None = None) -> Validation: ...
         def judged(self, ref: str, *, contract: Contract | None = None) -> Validation: ...
         def parts(self, ref: str) -> TableParts: ...
         def version(self, ref: str) -> DatasetVersion: ...
 
     def quarantine_rows(self, ref: str, *, contract: Contract | None = None) -> RowsHeld:
-        """Judge a version, hold the rows that fail, and commit the others as the next version.
+        """Judge a version, hold the rows that fail, and commit the others on its branch.
 
         Held are the rows that break a check that fails; what a check tolerates stays. Raises
         Conflict when every row fails: nothing would be left.
@@ -67,7 +71,9 @@ class RowQuarantines:
         version = self.version(validation.dataset_ref)
         if not validation.broken():
             return RowsHeld(validation=validation, quarantine=None, version=version)
-        held = self._begun(version, validation) or self._hold(version, validation, contract)
+        held = self._begun(version, validation) or self._hold(
+            version, validation, contract, branch=self._branch(ref, version.branch)
+        )
         if held is None:
             return RowsHeld(validation=validation, quarantine=None, version=version)
         left = self._clean(version, held)
@@ -129,7 +135,7 @@ class RowQuarantines:
         check: str = "",
         where: Mapping[str, str] | None = None,
     ) -> Quarantine:
-        """Let held rows back in: they come after the rows of the newest version, in a new one.
+        """Let held rows back in: after the rows of the newest version there, in a new one.
 
         With a `check` (`range price`) or a value (`{"shop": "north"}`) only the rows that break it,
         or have it; the others remain held. Raises Conflict when the newest version has other
@@ -166,7 +172,12 @@ class RowQuarantines:
         return begun
 
     def _hold(
-        self, version: DatasetVersion, validation: Validation, contract: Contract | None
+        self,
+        version: DatasetVersion,
+        validation: Validation,
+        contract: Contract | None,
+        *,
+        branch: str,
     ) -> Quarantine | None:
         with tempfile.TemporaryDirectory(prefix="treadle-") as name:
             counted = self._split(version, validation, contract, folder=Path(name))
@@ -181,7 +192,11 @@ class RowQuarantines:
             reason=_reason(counted),
             rows=counted.held,
             state="held",
-            evidence={"contract": validation.contract_number, "validation": validation.id},
+            evidence={
+                "contract": validation.contract_number,
+                "validation": validation.id,
+                "branch": branch,
+            },
             at=validation.at,
             kind="rows",
             table=table,
@@ -260,7 +275,20 @@ class RowQuarantines:
         # The file's name is part of a version: it tells two with the same rows apart.
         named = table.with_name(f"{held.dataset}-{held.id[:12]}-{table.name}.parquet")
         table.rename(named)
-        return self.commit(held.dataset, named, message=message)
+        return self.commit(held.dataset, named, message=message, branch=self._branch_of(held))
+
+    def _branch_of(self, held: Quarantine) -> str:
+        return self._branch(f"{held.dataset}@{held.evidence.get('branch', MAIN)}", MAIN)
+
+    def _branch(self, ref: str, otherwise: str) -> str:
+        """Return the branch that is asked for by name, else another; main for one that is gone."""
+        name, asked = parse_ref(ref)
+        with self._store.read() as tx:
+            for branch in (MAIN if asked == LATEST else asked, otherwise):
+                found = pointers.pointer(tx, name, branch)
+                if found is not None and found.kind == "branch":
+                    return branch
+        return MAIN
 
     def _moved(self, held: Quarantine) -> None:
         with self._store.write() as tx:
@@ -289,7 +317,7 @@ class RowQuarantines:
     def _require_fitting(self, held: Quarantine) -> None:
         with self._store.read() as tx:
             before = sql.version_by_number(tx, held.dataset, held.version_number)
-        newest = self.version(held.dataset)
+        newest = self.version(f"{held.dataset}@{self._branch_of(held)}")
         mine = [c.name for c in before.columns] if before else []
         theirs = [c.name for c in newest.columns]
         if mine != theirs:
@@ -363,7 +391,7 @@ class RowQuarantines:
         with self._store.read() as tx:
             done = sql.version_by_message(tx, part.dataset, message)
         if done is None:
-            newest = self.version(part.dataset)
+            newest = self.version(f"{part.dataset}@{self._branch_of(part)}")
             with tempfile.TemporaryDirectory(prefix="treadle-") as name:
                 whole = Path(name) / "released"
                 with self._objects.open(part.table) as stream:

@@ -29,7 +29,7 @@ from treadle.data.facts import (
 from treadle.data.history.service import History
 from treadle.data.inference import infer_body
 from treadle.data.profiling.kept import Profiles, Reference
-from treadle.data.refs import find_version, parse_ref
+from treadle.data.refs import find_version, parse_ref, version_before
 from treadle.data.remotes.service import Remotes
 from treadle.data.row_quarantines import RowQuarantines
 from treadle.data.validation import check_version, compare_versions
@@ -90,7 +90,7 @@ class Data(Elsewhere, History, Remotes, RowQuarantines, ContractHistory):
         return self._profiles.of(parts, body=body, columns=columns, reference=reference)
 
     def table_before(self, ref: str) -> str | None:
-        """Return the version before, `flights@1`, where there is one and it is a table."""
+        """Return the version it was made on, `flights@1`, where there is one and it is a table."""
         before = self._before(self.version(ref))
         return before.ref if before else None
 
@@ -265,7 +265,7 @@ class Data(Elsewhere, History, Remotes, RowQuarantines, ContractHistory):
 
     def _before(self, version: DatasetVersion) -> DatasetVersion | None:
         with self._store.read() as tx:
-            before = sql.version_by_number(tx, version.dataset, version.number - 1)
+            before = version_before(tx, version)
         return before if before is not None and before.is_table else None
 
     def _reference(self, version: DatasetVersion, against: str | None) -> Reference | None:
@@ -289,7 +289,7 @@ def _require_contract(tx: Transaction, name: str) -> Contract:
     if contract is None:
         raise Conflict(
             f"Dataset {name!r} has no contract.",
-            hint=f"Learn one from a good version: infer_contract('{name}@1').",
+            hint=f"Learn one from a good version: treadle data infer {name}@1",
         )
     return contract
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # Who and when stand in the event itself; nothing is removed as it is made.
 _OF_THE_EVENT = {"actor", "created_at", "removed_at", "removed_by"}
+SHOWN = 60
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
 
@@ -30,8 +31,9 @@ def require_name(name: str) -> None:
     """Raise InvalidInput unless a text can name a dataset."""
     if not _NAME.fullmatch(name):
         raise InvalidInput(
-            f"{name!r} cannot name a dataset.",
-            hint="Use letters, digits, '_', '-' and '.', and begin with a letter or digit.",
+            f"{_short(name)!r} cannot name a dataset.",
+            hint="Use letters, digits, '_', '-' and '.', begin with a letter or digit, "
+            "128 at most.",
         )
 
 
@@ -81,6 +83,10 @@ def require_branch(tx: Transaction, dataset: str, name: str) -> Pointer:
             hint = f"Did you mean {' or '.join(close)}?"
         raise NotFound("branch", f"{dataset}@{name}", hint=hint)
     return found
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= SHOWN else f"{name[:SHOWN]}…"
 
 
 def _head(tx: Transaction, draft: DatasetVersion) -> int:

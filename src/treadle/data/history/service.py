@@ -14,7 +14,7 @@ from treadle.data.history import store as history
 from treadle.data.history.entities import LogEntry
 from treadle.data.history.mergers import Mergers
 from treadle.data.history.removals import Removals
-from treadle.data.refs import find_even_removed, find_version
+from treadle.data.refs import find_even_removed, find_version, version_before
 from treadle.data.versions import point_branch, require_branch
 from treadle.kernel.actors import current_actor
 from treadle.kernel.errors import Conflict, InvalidInput, NotFound
@@ -144,6 +144,11 @@ class History(Mergers, Removals):
             for each in page
         )
         return page_of(items, total=len(numbers), offset=offset)
+
+    def version_before(self, ref: str) -> DatasetVersion | None:
+        """Return what a version was made on, None for a first one; of a merge, what INTO had."""
+        with self._store.read() as tx:
+            return version_before(tx, find_version(tx, ref))
 
     def history(self, ref: str) -> tuple[DatasetVersion, ...]:
         """Return a version and all it descends from that were not removed, newest first."""

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from treadle.data import store as data_sql
+from treadle.data.branches import store as pointers
+from treadle.data.branches.entities import MAIN
 from treadle.data.ingestion import store as sql
 from treadle.data.ingestion.columns import joined, reshaped
 from treadle.data.ingestion.delta import Spool, Window, find_delta, next_rows
@@ -63,6 +65,7 @@ class Versions(Protocol):
         *,
         message: str,
         read_from: Provenance,
+        expect: str,
         also: Callable[[Transaction, DatasetVersion], None],
     ) -> DatasetVersion:
         """Commit rows, and do something else in the same transaction."""
@@ -170,6 +173,9 @@ class Ingestions:
                 return self._run(name, source, again=again, schema_change=schema_change)
             except _Overtaken:
                 continue
+            except Conflict as refused:
+                if "head" not in refused.data:
+                    raise
         raise Conflict(
             f"Four times somebody else changed {name} while it was read.",
             hint="Run it again when nobody else commits to it.",
@@ -225,6 +231,7 @@ class Ingestions:
             next_rows(rows_held, spool, schema, delta),
             message=step.message,
             read_from=msgspec.structs.replace(reading.origin, watermark=shown(step.watermark)),
+            expect=base.ref if base is not None else "",
             also=step.settle,
         )
         return step.done(version)
@@ -293,17 +300,22 @@ class _Step:
         mark = sql.mark_of(tx, self.name)
         now = sql.latest_ingestion(tx, self.name)
         number = self.base.number if self.base is not None else 0
-        newest = data_sql.latest_number(tx, self.name)
+        pointer = pointers.pointer(tx, self.name, MAIN)
+        head = pointer.number if pointer else 0
+        began = bool(number) or version is None or not version.parents
         if (
             (mark.revision if mark else 0) != (self.mark.revision if self.mark else 0)
             or now != self.ingestion
-            or newest != number + (version is not None and version.number > number)
+            or head not in {number, version.number if version is not None else number}
+            or not began
         ):
             raise _Overtaken
-        if version is not None and version.number <= number:
+        if version is not None and version.number != head:
             raise Conflict(
-                f"What {self.name} would be now is {version.ref}, which is not its newest version.",
-                hint=f"Commit {version.ref} again as it was, under another name.",
+                f"What {self.name} would be now is {version.ref}, and main is at "
+                f"{self.name}@{head} already.",
+                hint=f"Move main back to it: treadle data branch {self.name} {MAIN} "
+                f"--from {version.ref} --force",
             )
         if version is None and mark is not None and self._is_as_before(mark):
             return

@@ -80,7 +80,7 @@ def dataset_version_context(request: Request, ref: str) -> DatasetVersionContext
         tags=tuple(p.name for p in pointers if p.kind == "tag"),
         parents=tuple(_parent(f"{version.dataset}@{number}") for number in version.parents),
         source=version.message or ", ".join(f.path for f in version.files),
-        diff=_diff(version),
+        diff=_diff(app, version),
         stats=_stats(version, held, profile) if version.is_table else _file_stats(app, version),
         is_table=version.is_table,
         columns=_columns(version, profile),
@@ -124,12 +124,12 @@ def _page(app: App, version: DatasetVersion) -> Page:
     )
 
 
-def _diff(version: DatasetVersion) -> Link | None:
-    if not version.parents:
+def _diff(app: App, version: DatasetVersion) -> Link | None:
+    before = app.data.version_before(version.ref)
+    if before is None:
         return None
-    before, after = str(version.parents[0]), str(version.number)
-    place = dataset_diff_place(version.dataset, before, after)
-    return Link(f"What changed since {version.dataset}@{before}", place)
+    place = dataset_diff_place(version.dataset, str(before.number), str(version.number))
+    return Link(f"What changed since {before.ref}", place)
 
 
 def _held(quarantines: Iterable[Quarantine], version: DatasetVersion) -> list[Quarantine]:

@@ -42,13 +42,16 @@ CELL = 60
 
 
 def diff_context(request: Request) -> DatasetDiffContext:
-    """Return what `from` and `to` differ in; else the newest and what it was made on."""
+    """Return what two versions differ in: `from` and `to`; else main's head and what it is on."""
     app, name = app_of(request), request.path_params["name"]
     given = request.query_params
     newest = app.data.versions(name, limit=VERSIONS).items
-    after = app.data.version(f"{name}@{given.get('to') or newest[0].number}")
-    was = after.parents[0] if after.parents else after.number
-    before = app.data.version(f"{name}@{given.get('from') or was}")
+    after = app.data.version(f"{name}@{given['to']}" if given.get("to") else name)
+    before = (
+        app.data.version(f"{name}@{given['from']}")
+        if given.get("from")
+        else app.data.version_before(after.ref) or after
+    )
     keys = tuple(key for key in given.getlist("key") if key)
     found = _Found(app, before, after, keys)
     found.look()

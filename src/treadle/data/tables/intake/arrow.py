@@ -63,7 +63,7 @@ class ParquetRows:
 
     def _unreadable(self, path: Path, error: Exception) -> InvalidInput:
         return InvalidInput(
-            f"{path.name} cannot be read as {self.kind}: {error}.",
+            f"{path.name} cannot be read as {self.kind}: {str(error).rstrip('.')}.",
             hint="Write it again, it is damaged; or keep it as it is: --as files.",
         )
 
