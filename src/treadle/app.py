@@ -16,6 +16,7 @@ from treadle.kernel.errors import NotFound, Unavailable
 from treadle.kernel.settings import DATABASE, TENANTS, Settings, is_tenant_name, load_settings
 from treadle.storage.marks import mark_of_file, marks_of_schemas
 from treadle.storage.metadata import open_metadata
+from treadle.storage.owners import owners_of
 from treadle.storage.schemas import schema_url
 from treadle.storage.stores import drafts_of, open_objects
 from treadle.tracking.capture import code_commit
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from treadle.serving.service import Serving
     from treadle.storage.keys import Signer
     from treadle.storage.log import EventLog
+    from treadle.storage.owners import Owners
     from treadle.storage.ports import MetadataStore, ObjectStore
     from treadle.storage.transaction import Transaction
     from treadle.tracing.service import Tracing
@@ -77,7 +79,15 @@ class App:
     @cached_property
     def objects(self) -> ObjectStore:
         """Bytes by digest."""
-        return open_objects(self.settings.where_objects(), key=self.settings.objects_key)
+        settings = self.settings
+        return open_objects(
+            settings.where_objects(), key=settings.objects_key, before_put=self.owners.mark
+        )
+
+    @cached_property
+    def owners(self) -> Owners:
+        """Whose objects lie where this home keeps its own."""
+        return owners_of(self.settings, store=self.store)
 
     @cached_property
     def signer(self) -> Signer:
@@ -112,6 +122,7 @@ class App:
             code_commit=code_commit,
             needed_by=self._data_needed_by,
             open_objects=lambda url: open_objects(url, key=self.settings.objects_key),
+            owners=self.owners,
         )
 
     @cached_property

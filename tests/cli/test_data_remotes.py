@@ -129,14 +129,17 @@ def test_a_tag_alone_moves(cli, pushed):
     assert said.out.startswith("Moved v1 of images  file://")
 
 
-def test_an_encrypted_home_shares_what_it_holds_and_says_so(cli, images, tmp_path, monkeypatch):
+def test_an_encrypted_home_shares_plainly_only_when_told_to(cli, images, tmp_path, monkeypatch):
     monkeypatch.setenv("TREADLE_OBJECTS_KEY", "ab" * 32)
     cli("data", "commit", images, "--name", "images")
+    refused = cli("data", "push", "images", "--to", "./far")
+    cli("data", "remote", "add", "far", "./far", "--plain")
     pushed = cli("data", "push", "images", "--to", "./far")
     monkeypatch.delenv("TREADLE_OBJECTS_KEY")
 
     cli("--home", "other", "data", "clone", "far")
     cli("--home", "other", "data", "checkout", "images", "out")
 
-    assert "this home encrypts what it stores; a remote holds it as it is" in pushed.err
+    assert "would hold it plain" in refused.err
+    assert pushed.code == 0
     assert (tmp_path / "out" / "one.png").read_bytes() == b"one" * 100

@@ -44,7 +44,8 @@ def test_a_remote_home_shows_no_objects(cli, tmp_path):
 def test_an_encrypted_home_is_pushed_and_pulled(cli, home, key, tmp_path):
     cli("objects", "encrypt")
 
-    pushed = cli("data", "push", "pets", "--to", tmp_path / "far")
+    cli("data", "remote", "add", "far", tmp_path / "far", "--encrypted")
+    pushed = cli("data", "push", "pets")
     pulled = cli("data", "clone", tmp_path / "far", "--as", "again")
 
     assert (pushed.code, pulled.code) == (0, 0), pushed.err + pulled.err

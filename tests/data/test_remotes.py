@@ -505,9 +505,9 @@ def test_what_a_remote_does_not_have_is_said(
 
 
 def test_a_remote_of_a_later_format_is_refused(there: Home, far: str) -> None:
-    write(Path(far) / "format", b'{"format":2}')
+    write(Path(far) / "format", b'{"format":3}')
 
-    with pytest.raises(InvalidInput, match="is of format 2, not 1"):
+    with pytest.raises(InvalidInput, match="is of format 3, not 2"):
         there.data.pull("images", source=far)
 
 

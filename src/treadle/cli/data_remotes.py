@@ -53,19 +53,24 @@ def remote(ctx: click.Context, *, limit: int, offset: int, as_json: bool) -> Non
     "add",
     cls=Command,
     example="treadle data remote add origin s3://team-data/treadle\n"
-    "treadle data remote add nas /mnt/nas/treadle",
+    "treadle data remote add nas /mnt/nas/treadle --encrypted",
 )
 @click.argument("name")
 @click.argument("url")
+@click.option("--encrypted", is_flag=True, help="Encrypt all there under this home's key.")
+@click.option("--plain", is_flag=True, help="It may hold plain what this home encrypts.")
 @json_option
 @click.pass_context
-def add(ctx: click.Context, *, name: str, url: str, as_json: bool) -> None:
+def add(
+    ctx: click.Context, *, name: str, url: str, encrypted: bool, plain: bool, as_json: bool
+) -> None:
     """Name a place: a folder, s3://, gs://, az://, or https:// to pull from alone.
 
     Credentials are not stored; each service's own variables are read when it is used.
     """
-    made = remotes_of(ctx).add_remote(name, url)
-    _answer(made, f"{made.name} is {made.url}", as_json=as_json)
+    made = remotes_of(ctx).add_remote(name, url, encrypted=encrypted, plain=plain)
+    kind = " (encrypted)" if encrypted else " (plain)" if made.is_plain else ""
+    _answer(made, f"{made.name} is {made.url}{kind}", as_json=as_json)
 
 
 @remote.command("remove", cls=Command, example="treadle data remote remove nas")
@@ -104,14 +109,10 @@ def push(
 
     What was sent before a push broke off is not sent again.
     """
-    from treadle.kernel.settings import load_settings
-
     data = remotes_of(ctx)
     names = _names(ref, every=every, of_all=data.dataset_names)
     with progress_of("Sending") as told:
         done = [data.push(n, to=to, force=force, dry_run=dry_run, progress=told) for n in names]
-    if any(each.versions for each in done) and load_settings(ctx.find_root().obj).objects_key:
-        click.echo("Note: this home encrypts what it stores; a remote holds it as it is.", err=True)
     _tell(done, "Would send" if dry_run else "Sent", nothing="has it all", as_json=as_json)
 
 

@@ -35,6 +35,7 @@ def remotes_of(ctx: click.Context) -> Remotes:
     from treadle.kernel.clock import PlayedClock, SystemClock
     from treadle.kernel.settings import load_settings
     from treadle.storage.metadata import open_metadata
+    from treadle.storage.owners import owners_of
     from treadle.storage.stores import open_objects
 
     home = ctx.find_root().obj
@@ -47,7 +48,11 @@ def remotes_of(ctx: click.Context) -> Remotes:
     ctx.call_on_close(store.close)
     return Remotes(
         store=store,
-        objects=open_objects(settings.where_objects(), key=settings.objects_key),
+        objects=open_objects(
+            settings.where_objects(),
+            key=settings.objects_key,
+            before_put=owners_of(settings, store=store).mark,
+        ),
         home=settings.home,
     )
 

@@ -20,11 +20,12 @@ from treadle.cli.output import (
     when,
 )
 from treadle.cli.progress import progress_of
-from treadle.kernel.errors import InvalidInput
+from treadle.kernel.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from treadle.kernel.settings import Settings
     from treadle.storage.encryption.objects import EncryptedObjectStore
+    from treadle.storage.owners import Owners
 
 
 MENDED_BY = "Write them anew: treadle objects keys add"
@@ -160,6 +161,44 @@ def rotate(ctx: click.Context, *, path: Path, dry_run: bool) -> None:
     click.echo(f"From now on: export TREADLE_OBJECTS_KEY={path.absolute()}")
 
 
+@command.group("owners", cls=Listing, example="treadle objects owners")
+@paging_options
+@json_option
+@click.pass_context
+def owners(ctx: click.Context, *, limit: int, offset: int, as_json: bool) -> None:
+    """List the databases whose objects lie in this place; one alone may remove any."""
+    if ctx.invoked_subcommand:
+        return
+    found = _owners(ctx)
+    own = found.own_id
+    print_listing(
+        cut(found.owners(), limit=limit, offset=offset),
+        as_json=as_json,
+        headers=("owner", "database", "host", "since (UTC)", "this one"),
+        row=lambda o: (o.id, o.database, o.host, when(o.since), "yes" if o.id == own else ""),
+        empty="No database has put an object here since there are marks.",
+    )
+
+
+@owners.command("forget", example="treadle objects owners forget 019d…")
+@click.argument("owner_id", metavar="ID")
+@dry_run_option
+@click.pass_context
+def forget(ctx: click.Context, *, owner_id: str, dry_run: bool) -> None:
+    """Remove the mark of a database that is gone for good.
+
+    What only that one needed is nobody's then, and goes with the next `treadle data gc`.
+    """
+    found = _owners(ctx)
+    known = {owner.id: owner for owner in found.owners()}
+    if owner_id not in known:
+        raise NotFound("owner", owner_id, known=known)
+    if dry_run:
+        click.echo(f"Would forget {known[owner_id]}.")
+        return
+    click.echo(f"Forgot {found.forget(owner_id)}.")
+
+
 def damaged_keys(ctx: click.Context) -> tuple[str, ...]:
     """Return the copies of the keys that cannot be read; none where nothing is encrypted."""
     settings = _settings(ctx)
@@ -176,6 +215,16 @@ def _settings(ctx: click.Context) -> Settings:
             hint="Run it on the machine of the home.",
         )
     return load_settings(home)
+
+
+def _owners(ctx: click.Context) -> Owners:
+    from treadle.storage.metadata import open_metadata
+    from treadle.storage.owners import owners_of
+
+    settings = _settings(ctx)
+    store = open_metadata(settings.where_metadata())
+    ctx.call_on_close(store.close)
+    return owners_of(settings, store=store)
 
 
 def _encrypted(settings: Settings) -> EncryptedObjectStore:

@@ -258,12 +258,13 @@ class QuarantineRejected(Fact, frozen=True, kw_only=True):
 
 
 class RemoteAdded(Fact, frozen=True, kw_only=True):
-    """A place to share versions through has a name."""
+    """A place to share versions through has a name; `is_plain`: what is encrypted here, too."""
 
     kind: ClassVar[str] = "remote.added"
 
     name: str
     url: str
+    is_plain: bool = False
 
     def subject(self) -> str:
         return f"remote/{self.name}"

@@ -23,6 +23,7 @@ from treadle.pipelines.definitions import Step
 from treadle.pipelines.entities import Binding, Constant, Named, OutputRef, Several, Stored
 from treadle.pipelines.values import Values
 from treadle.storage.keys import Signer
+from treadle.storage.owners import owners_of
 from treadle.storage.stores import open_objects
 
 if TYPE_CHECKING:
@@ -141,7 +142,11 @@ def _parts(returned: Any, task: Task) -> dict[str, Any]:
 def _values(home: Path) -> Values:
     settings = load_settings(home)
     store = metadata_of(settings)
-    objects = open_objects(settings.where_objects(), key=settings.objects_key)
+    objects = open_objects(
+        settings.where_objects(),
+        key=settings.objects_key,
+        before_put=owners_of(settings, store=store).mark,
+    )
     data = Data(store=store, objects=objects, home=settings.home)
     signer = Signer(settings.home / "keys", store=store)
     return Values(objects=objects, signer=signer, tables=data.rows)

@@ -13,6 +13,7 @@ from sqlalchemy import Column, MetaData, PrimaryKeyConstraint, String, Table, in
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 import treadle
+from treadle.kernel.ids import new_id
 from treadle.storage.schema import metadata
 
 if TYPE_CHECKING:
@@ -20,10 +21,19 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
+# What names a database: `storage.owners`.
+IDENTITY = "database_identity"
 # Two processes that start at once must not both create the tables.
 MIGRATION_LOCK = 7_340_000
 # Every file that declares tables bears one of these names.
-_DECLARING = ("store.py", "*_store.py", "store/__init__.py", "storage/keys.py", "storage/events.py")
+_DECLARING = (
+    "store.py",
+    "*_store.py",
+    "store/__init__.py",
+    "storage/keys.py",
+    "storage/events.py",
+    "storage/owners.py",
+)
 
 # As Alembic makes it, which is not worth an import where there is nothing to migrate.
 _REVISION = Table(
@@ -59,6 +69,7 @@ def create(engine: Engine, *, revision: str) -> bool:
             at_once = connection.execution_options(no_parameters=True)
             at_once.exec_driver_sql(";".join(statements))
         connection.execute(_REVISION.insert(), {"version_num": revision})
+        connection.execute(metadata.tables[IDENTITY].insert(), {"id": new_id()})
         connection.commit()
         return True
 

@@ -29,8 +29,9 @@ ENCRYPTED, KEYS = "encrypted", "keys"
 class FolderObjectStore:
     """Objects as files named by their digest; written aside, synced, then renamed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, before_put: Callable[[], None] | None = None) -> None:
         self._folder = folder
+        self._before_put = before_put
         self._drafts = folder / "drafts"
         with explained(folder):
             self._drafts.mkdir(parents=True, exist_ok=True)
@@ -112,6 +113,8 @@ class FolderObjectStore:
         One that is there already stays, and is young again.
         """
         target = self._path(info.digest)
+        if self._before_put:
+            self._before_put()
         # Of another user's file only the content may be replaced, not the time.
         with contextlib.suppress(FileNotFoundError, PermissionError):
             os.utime(target)

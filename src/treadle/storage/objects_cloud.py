@@ -38,8 +38,11 @@ SENDERS = 2
 class CloudObjectStore:
     """Objects in a bucket, named by their digest under a prefix."""
 
-    def __init__(self, url: str, *, has_key: bool = False) -> None:
+    def __init__(
+        self, url: str, *, has_key: bool = False, before_put: Callable[[], None] | None = None
+    ) -> None:
         self._where = url
+        self._before_put = before_put
         # With a key nobody needs to look: what is encrypted lies elsewhere.
         self._is_open = True if has_key else None
         self._senders = threading.BoundedSemaphore(SENDERS)
@@ -55,6 +58,8 @@ class CloudObjectStore:
             kept = ObjectInfo(name(), info.size_bytes) if name else info
             # Sent again when it is no longer young: a bucket knows no other way to touch it.
             self._refuse_plain_among_encrypted()
+            if self._before_put:
+                self._before_put()
             if self._put_at(kept.digest) < time.time_ns() // 1000 - YOUNG_US:
                 self._send(self._key(kept.digest), file, kept.size_bytes)
         return kept

@@ -12,28 +12,34 @@ from treadle.storage.drafts import FolderDrafts
 from treadle.storage.objects import ENCRYPTED, KEYS, FolderObjectStore, lacks_key
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from treadle.storage.encryption.objects import EncryptedObjectStore
     from treadle.storage.ports import Blobs, Drafts, ObjectStore
 
 CLOUDS = ("s3", "gs", "az")
 
 
-def open_objects(url: str, *, key: str = "") -> ObjectStore:
+def open_objects(
+    url: str, *, key: str = "", before_put: Callable[[], None] | None = None
+) -> ObjectStore:
     """Open the object store of a URL: `file:///FOLDER`, or with `[cloud]` a bucket's.
 
     Those are `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX`, `az://CONTAINER/PREFIX`. With a `key` (64
-    hex digits, or a file that holds them) what is put is encrypted. Raises Unavailable where it is
-    and there is none.
+    hex digits, or a file that holds them) what is put is encrypted. `before_put` is called before
+    each object is. Raises Unavailable where what is there is encrypted and there is no key.
     """
     if key:
-        return open_encrypted(url, key=key)
-    store = _open(url, has_key=False)
+        return open_encrypted(url, key=key, before_put=before_put)
+    store = _open(url, has_key=False, before_put=before_put)
     if isinstance(store, FolderObjectStore) and any((store.folder / KEYS).glob("??/*")):
         raise lacks_key(url)
     return store
 
 
-def open_encrypted(url: str, *, key: str) -> EncryptedObjectStore:
+def open_encrypted(
+    url: str, *, key: str, before_put: Callable[[], None] | None = None
+) -> EncryptedObjectStore:
     """Open a store whose objects are encrypted. Raises InvalidInput when the key is none."""
     # An option: only who encrypts pays for these imports.
     from treadle.storage.encryption.keyring import Keyring, master_key  # noqa: PLC0415 - see above
@@ -42,7 +48,7 @@ def open_encrypted(url: str, *, key: str) -> EncryptedObjectStore:
     master = master_key(key)
     below = url.rstrip("/")
     return EncryptedObjectStore(
-        _open(f"{below}/{ENCRYPTED}", has_key=True),
+        _open(f"{below}/{ENCRYPTED}", has_key=True, before_put=before_put),
         plain=_open(url, has_key=True),
         keys=Keyring(_open(f"{below}/{KEYS}", has_key=True), master),
     )
@@ -70,6 +76,33 @@ def open_blobs(url: str) -> Blobs:
     )
 
 
+def encrypts(objects: ObjectStore) -> bool:
+    """Say whether a store keeps what is put encrypted."""
+    return _as_encrypted(objects) is not None
+
+
+def sealed_blobs(url: str, blobs: Blobs, *, objects: ObjectStore | None) -> Blobs:
+    """Return blobs that are encrypted with data keys of their own, beside them.
+
+    The master key is that of `objects`. Raises InvalidInput where these are not encrypted.
+    """
+    own = _as_encrypted(objects) if objects else None
+    if own is None:
+        raise InvalidInput(
+            f"{url} is encrypted, and there is no key here.",
+            hint="Set TREADLE_OBJECTS_KEY to the key it was made with, or its file.",
+        )
+    if not url.startswith("file:") and urlsplit(url).scheme not in CLOUDS:
+        raise InvalidInput(
+            f"{url} is encrypted: its keys cannot be listed by a web server.",
+            hint="Pull from the folder or the bucket behind it.",
+        )
+    from treadle.storage.encryption.blobs import SealedBlobs  # noqa: PLC0415 - an option, see above
+
+    keys = own.keys.elsewhere(_open(f"{url.rstrip('/')}/{KEYS}", has_key=True))
+    return SealedBlobs(blobs, keys=keys)
+
+
 def drafts_of(objects: ObjectStore) -> Drafts:
     """Return where the objects of a store are put together of their pieces."""
     if isinstance(objects, FolderObjectStore):
@@ -88,15 +121,23 @@ def drafts_of(objects: ObjectStore) -> Drafts:
     raise InvalidInput(f"{type(objects).__name__} takes no files in parts.")
 
 
-def _open(url: str, *, has_key: bool) -> ObjectStore:
+def _as_encrypted(objects: ObjectStore) -> EncryptedObjectStore | None:
+    if isinstance(objects, FolderObjectStore):
+        return None
+    from treadle.storage.encryption import objects as encryption  # noqa: PLC0415 - an option
+
+    return objects if isinstance(objects, encryption.EncryptedObjectStore) else None
+
+
+def _open(url: str, *, has_key: bool, before_put: Callable[[], None] | None = None) -> ObjectStore:
     parts = urlsplit(url)
     if parts.scheme == "file":
-        return FolderObjectStore(Path(unquote(parts.path)))
+        return FolderObjectStore(Path(unquote(parts.path)), before_put=before_put)
     if parts.scheme in CLOUDS:
         # An optional extra: only who uses a cloud store pays for its import.
         from treadle.storage.objects_cloud import CloudObjectStore  # noqa: PLC0415 - see above
 
-        return CloudObjectStore(url, has_key=has_key)
+        return CloudObjectStore(url, has_key=has_key, before_put=before_put)
     raise InvalidInput(
         f"No object store for {url!r}.",
         hint="Use file:///FOLDER, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX.",

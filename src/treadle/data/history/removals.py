@@ -109,8 +109,11 @@ class Removals(Tables):
         yet stays for an hour in any case. Packs of which less than `live_share` is needed are
         written anew without the rest. Safe beside writers, also with 0: a commit that leans on a
         chunk which is swept away reads that file again. Versions removed longer than a week ago are
-        forgotten first, and tables laid out for engines long ago.
+        forgotten first, and tables laid out for engines long ago. Raises Conflict where another
+        database keeps objects in the same place, and removes nothing.
         """
+        if self._owners:
+            self._owners.require_alone(dry_run=dry_run)
         if not dry_run:
             self.forget_removed()
             self._laid_out.sweep()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -11,17 +12,17 @@ import msgspec
 
 from treadle.data.remotes import keys
 from treadle.data.remotes.cache import Cache
-from treadle.data.remotes.entities import FORMAT, Head, Marker, PackIndex, State
+from treadle.data.remotes.entities import FORMAT, SEALED_FORMAT, Head, Marker, PackIndex, State
 from treadle.kernel.actors import current_actor
 from treadle.kernel.digests import digest_bytes
-from treadle.kernel.errors import Corrupt, InvalidInput, NotFound
+from treadle.kernel.errors import Conflict, Corrupt, InvalidInput, NotFound
 from treadle.kernel.ids import new_id
-from treadle.storage.stores import open_blobs
+from treadle.storage.stores import open_blobs, sealed_blobs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from treadle.storage.ports import Blobs
+    from treadle.storage.ports import Blobs, ObjectStore
 
 T = TypeVar("T")
 
@@ -39,10 +40,15 @@ class Turn(NamedTuple):
 class Depot:
     """A remote that is open. May be shared by threads."""
 
-    def __init__(self, url: str, blobs: Blobs, *, cache: Cache) -> None:
+    def __init__(
+        self, url: str, blobs: Blobs, *, cache: Cache, seal: Callable[[str, Blobs], Blobs]
+    ) -> None:
         self.url = url
         self.blobs = blobs
+        self.is_sealed = False
+        self._bare = blobs
         self._cache = cache
+        self._seal = seal
 
     @property
     def lists(self) -> bool:
@@ -50,25 +56,45 @@ class Depot:
         return not self.url.startswith(("http://", "https://"))
 
     def is_remote(self) -> bool:
-        """Say whether somebody has made a remote of the place. Raises InvalidInput if newer."""
+        """Say whether somebody has made a remote of the place; an encrypted one is opened.
+
+        Raises InvalidInput if it is newer, or encrypted and there is no key.
+        """
         try:
-            with self.blobs.open(keys.MARKER) as stream:
+            with self._bare.open(keys.MARKER) as stream:
                 marker = msgspec.json.decode(stream.read(), type=Marker)
         except NotFound:
             return False
         except msgspec.DecodeError as error:
             raise self._corrupt(keys.MARKER) from error
-        if marker.format > FORMAT:
+        if marker.format > SEALED_FORMAT:
             raise InvalidInput(
-                f"The remote {self.url} is of format {marker.format}, not {FORMAT}.",
+                f"The remote {self.url} is of format {marker.format}, not {SEALED_FORMAT}.",
                 hint="A newer version of Treadle wrote it: use that.",
             )
+        if marker.format == SEALED_FORMAT and not self.is_sealed:
+            self.blobs, self.is_sealed = self._seal(self.url, self._bare), True
         return True
 
     def make(self) -> None:
         """Make a remote of the place, unless it is one. Raises InvalidInput if a newer one."""
         if not self.is_remote():
             self.blobs.create(keys.MARKER, msgspec.json.encode(Marker()))
+
+    def make_sealed(self) -> None:
+        """Make an encrypted remote of the place. Raises Conflict where it is a plain one already.
+
+        Raises InvalidInput when there is no key to encrypt with.
+        """
+        if not self.is_remote():
+            self._seal(self.url, self._bare)  # which says that there is no key
+            self._bare.create(keys.MARKER, msgspec.json.encode(Marker(format=SEALED_FORMAT)))
+            self.is_remote()
+        if not self.is_sealed:
+            raise Conflict(
+                f"{self.url} is a remote already, and not encrypted.",
+                hint="Name an empty place, and push there.",
+            )
 
     def datasets(self) -> list[str]:
         """Return the names of all datasets. Raises Unavailable where nothing can be listed."""
@@ -206,10 +232,14 @@ class Depot:
         )
 
 
-def open_depot(url: str, *, home: Path | None = None) -> Depot:
-    """Open a remote by its URL or folder; nothing is read yet."""
+def open_depot(url: str, *, home: Path | None = None, objects: ObjectStore | None = None) -> Depot:
+    """Open a remote by its URL or folder; nothing is read yet.
+
+    An encrypted one needs the key of `objects`.
+    """
     whole = as_url(url)
-    return Depot(whole, open_blobs(whole), cache=Cache(home))
+    seal = partial(sealed_blobs, objects=objects)
+    return Depot(whole, open_blobs(whole), cache=Cache(home), seal=seal)
 
 
 def as_url(where: str) -> str:

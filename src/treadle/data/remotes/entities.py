@@ -9,14 +9,20 @@ from __future__ import annotations
 import msgspec
 
 FORMAT = 1
+SEALED_FORMAT = 2
+"""Of a remote in which all but its marker is encrypted; what does not know that refuses it."""
 
 
 class Remote(msgspec.Struct, frozen=True, kw_only=True):
-    """A place outside the home, under a name of its own."""
+    """A place outside the home, under a name of its own.
+
+    `is_plain` says that it may hold plain what the home encrypts.
+    """
 
     name: str
     url: str
     created_at: int
+    is_plain: bool = False
 
 
 class Marker(msgspec.Struct, frozen=True, kw_only=True):

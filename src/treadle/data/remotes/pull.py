@@ -151,8 +151,7 @@ class Puller:
     def _fetch_object(self, digest: str) -> None:
         with self._depot.blobs.open(keys.object_key(digest)) as stream:
             info = self._objects.put(stream)
-        if info.digest != digest:
-            self._objects.delete(info.digest)
+        if info.digest != digest:  # what came stays, to be swept away: it may be needed as itself
             raise self._corrupt(f"Object {digest[:12]}… is damaged in")
         self._progress(info.size_bytes)
 

@@ -32,7 +32,7 @@ from treadle.data.trees.service import ATTEMPTS, Trees
 from treadle.data.versions import require_name
 from treadle.kernel.errors import Conflict, Corrupt, InvalidInput, NotFound
 from treadle.storage.blobs.probing import is_honest
-from treadle.storage.stores import open_blobs
+from treadle.storage.stores import encrypts, open_blobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -69,11 +69,18 @@ class Remotes(Trees):
         with self._store.read() as tx:
             return sql.all_remotes(tx)
 
-    def add_remote(self, name: str, url: str) -> Remote:
-        """Give a place a name. Nothing is asked of it yet.
+    def add_remote(
+        self, name: str, url: str, *, encrypted: bool = False, plain: bool = False
+    ) -> Remote:
+        """Give a place a name. Nothing is asked of it yet, unless it is to be `encrypted`.
 
-        Raises InvalidInput for a URL that holds credentials, Conflict for a name that is taken.
+        Then it becomes a remote in which all is encrypted under the home's master key. `plain` lets
+        it hold plain what the home encrypts. Raises InvalidInput for a URL that holds credentials
+        or where there is no key, Conflict for a name that is taken or a remote that is not
+        encrypted.
         """
+        if encrypted and plain:
+            raise InvalidInput("A remote is either encrypted or plain.", hint="Say one of them.")
         if not _NAME.fullmatch(name):
             raise InvalidInput(
                 f"{name!r} cannot name a remote.",
@@ -81,18 +88,20 @@ class Remotes(Trees):
             )
         whole = _without_credentials(as_url(url))
         open_blobs(whole)  # whether there is such a kind of place
+        if encrypted:
+            open_depot(whole, objects=self._objects).make_sealed()
         with self._store.write() as tx:
             known = {remote.name: remote for remote in sql.all_remotes(tx)}.get(name)
             if known is not None and known.url == whole:
-                return known
+                return _let_be_plain(tx, known) if plain and not known.is_plain else known
             if known is not None:
                 raise Conflict(
                     f"The remote {name!r} is {known.url}.",
                     hint=f"Take another name, or forget it: treadle data remote remove {name}",
                 )
-            remote = Remote(name=name, url=whole, created_at=tx.at)
+            remote = Remote(name=name, url=whole, created_at=tx.at, is_plain=plain)
             sql.insert_remote(tx, remote)
-            tx.emit(RemoteAdded(name=name, url=whole))
+            tx.emit(RemoteAdded(name=name, url=whole, is_plain=plain))
         return remote
 
     def remove_remote(self, name: str) -> Remote:
@@ -123,6 +132,7 @@ class Remotes(Trees):
         depot = self._depot(to)
         local, versions = self._local(ref)
         is_first = not depot.is_remote()
+        self._require_as_secret(depot)
         for _ in range(PUSHES):
             turn = depot.turn(local.dataset)
             new = unpushed(turn, versions)
@@ -321,7 +331,18 @@ class Remotes(Trees):
         return "/" in where or where in {remote.name for remote in self.remotes()}
 
     def _depot(self, where: str) -> Depot:
-        return open_depot(self._where(where), home=self._home)
+        return open_depot(self._where(where), home=self._home, objects=self._objects)
+
+    def _require_as_secret(self, depot: Depot) -> None:
+        """Raise InvalidInput if a remote would hold plain what is encrypted here, unasked."""
+        if depot.is_sealed or not encrypts(self._objects):
+            return
+        if not any(remote.is_plain for remote in self.remotes() if remote.url == depot.url):
+            raise InvalidInput(
+                f"This home encrypts what it stores, and {depot.url} would hold it plain.",
+                hint="Name an empty place as an encrypted one: treadle data remote add NAME URL "
+                "--encrypted. Or say that this one may hold it plain: the same with --plain",
+            )
 
     def _where(self, where: str) -> str:
         """Return the URL of a remote by its name, or of a place that has none."""
@@ -345,6 +366,12 @@ class Remotes(Trees):
             raise NotFound(
                 "remote at", depot.url, hint="Nothing was ever pushed there, or it is elsewhere."
             )
+
+
+def _let_be_plain(tx: Transaction, remote: Remote) -> Remote:
+    sql.let_be_plain(tx, remote.name)
+    tx.emit(RemoteAdded(name=remote.name, url=remote.url, is_plain=True))
+    return msgspec.structs.replace(remote, is_plain=True)
 
 
 def _follow(tx: Transaction, state: State) -> tuple[str, ...]:

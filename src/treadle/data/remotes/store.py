@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
-from sqlalchemy import Boolean, Column, Table, Text, delete, insert, select, update
+from sqlalchemy import Boolean, Column, Table, Text, delete, false, insert, select, update
 
 from treadle.data import store as data_sql
 from treadle.data.branches import store as pointers_sql
@@ -31,6 +31,7 @@ remotes = Table(
     Column("name", Text, primary_key=True),
     Column("url", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
+    Column("is_plain", Boolean, nullable=False, server_default=false()),
 )
 
 probes = Table(
@@ -51,6 +52,11 @@ def all_remotes(tx: Transaction) -> tuple[Remote, ...]:
 def insert_remote(tx: Transaction, remote: Remote) -> None:
     """Store a remote."""
     tx.execute(insert(remotes), msgspec.to_builtins(remote))
+
+
+def let_be_plain(tx: Transaction, name: str) -> None:
+    """Let a remote hold plain what is encrypted here."""
+    tx.execute(update(remotes).where(remotes.c.name == name).values(is_plain=True))
 
 
 def delete_remote(tx: Transaction, name: str) -> None:

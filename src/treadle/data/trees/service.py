@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from treadle.data.trees.entities import Checked, Rebuilt, TreeDiff, TreeStatus
     from treadle.data.trees.healing import ChunkSource
     from treadle.data.trees.walking import Found
+    from treadle.storage.owners import Owners
     from treadle.storage.ports import MetadataStore, ObjectStore
 
 SHELF = "files"
@@ -55,7 +56,8 @@ class Trees:
 
     `home` is where it remembers folders it has seen and keeps files to link; without one it reads
     every file each time and checkouts are copies. `needed_by` says what of the nouns above needs
-    versions that are to be removed; `open_objects` opens a copy of the objects.
+    versions that are to be removed; `open_objects` opens a copy of the objects; `owners` knows who
+    else keeps objects there.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Trees:
         code_commit: Callable[[], str | None] = lambda: None,
         needed_by: Callable[[Sequence[str]], list[Need]] = lambda _: [],
         open_objects: Callable[[str], ObjectStore] = open_objects,
+        owners: Owners | None = None,
     ) -> None:
         self._store = store
         self._objects = objects
@@ -74,6 +77,7 @@ class Trees:
         self._code_commit = code_commit
         self._needed_by = needed_by
         self._open_objects = open_objects
+        self._owners = owners
         self._reader = ChunkReader(store=store, objects=objects)
 
     def commit_files(

@@ -129,6 +129,10 @@ class Keyring:
         """Return what names the master key."""
         return self._master.id
 
+    def elsewhere(self, objects: ObjectStore) -> Keyring:
+        """Return a ring of other data keys in another place, under the same master key."""
+        return Keyring(objects, self._master)
+
     def current(self) -> DataKey:
         """Return the newest data key, the one for new objects; the first is made here."""
         with self._lock:
