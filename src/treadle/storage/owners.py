@@ -93,8 +93,8 @@ class Owners:
             raise Conflict(
                 f"The objects in {self.url} are not this database's alone: they bear the mark of "
                 f"{named}. Nothing was removed, for what only another needs cannot be seen here.",
-                hint="Give each its own place (TREADLE_OBJECTS_URL). Of a database that is gone for "
-                "good forget the mark: treadle objects owners forget ID",
+                hint="Give each its own place (TREADLE_OBJECTS_URL). Of a database that is gone "
+                "for good forget the mark: treadle objects owners forget ID",
             )
 
     def forget(self, owner_id: str) -> Owner:
