@@ -318,6 +318,22 @@ def test_after_main_was_moved_back_its_rows_come_again_when_asked(data: Data, li
     assert data.version("orders").number == 3
 
 
+def test_a_removed_dataset_grows_again_only_when_somebody_says_so(data: Data, lite: Shop) -> None:
+    data.ingestions.set("orders", lite.orders, watermark="at", key="id")
+    lite.add(1, minute=0)
+    data.ingest("orders")
+    data.remove("orders")
+
+    with pytest.raises(Conflict, match=r"orders was removed.*restore orders"):
+        data.ingest("orders")
+    data.ingestions.remove("orders")
+    data.ingestions.set("orders", lite.orders, watermark="at", key="id")
+    lite.add(2, minute=1)
+
+    assert data.ingest("orders").version == "orders@2"
+    assert ids(data) == [1, 2]
+
+
 # --- how it is set ---
 
 

@@ -50,6 +50,9 @@ def source_options(function: F) -> F:
     return function
 
 
+DATABASES = ("sqlite:", "postgres:", "postgresql:", "duckdb:", "adbc+")
+
+
 def source_of(
     paths: Sequence[str],
     /,
@@ -72,6 +75,8 @@ def source_of(
     if sql and place:
         return sources.sql(place, _query(sql))
     if addresses:
+        if place and place.startswith(DATABASES):
+            raise click.UsageError(f"{place.partition('://')[0]} is a database: ask it by --sql.")
         if len(addresses) + bool(place) < len(paths) + bool(place) or len(addresses) > 1:
             raise click.UsageError("Give one address at a time; a star or a final / means several.")
         limit = MAX_BYTES if max_bytes is None else max_bytes or None

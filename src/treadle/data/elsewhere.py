@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from treadle.data.branches import store as pointers
 from treadle.data.branches.entities import MAIN
 from treadle.data.ingestion.service import Ingestions
-from treadle.data.refs import find_version
+from treadle.data.refs import find_even_removed
 from treadle.data.sources.committing import Landing, commit_as_files, commit_rows
 from treadle.data.sources.ports import DataSource
 from treadle.data.tables.service import Tables
@@ -97,6 +97,8 @@ class Elsewhere(Tables):
         return self.ingestions.run(name, source=source, again=again, schema_change=schema_change)
 
     def _head_of(self, name: str, branch: str = MAIN) -> DatasetVersion | None:
+        """Return the newest version on a branch, None where there is none, or no more."""
         with self._store.read() as tx:
             head = pointers.pointer(tx, name, branch)
-            return find_version(tx, head.version) if head else None
+            found = find_even_removed(tx, head.version) if head else None
+        return found if found is not None and found.removed_at is None else None

@@ -191,6 +191,8 @@ class Ingestions:
     ) -> Ingested:
         with self._store.read() as tx:
             ingestion, mark, now = _require(tx, name), sql.mark_of(tx, name), tx.at
+            if mark is not None:
+                _require_there(tx, name)
         body = ingestion.body
         if schema_change:
             body = msgspec.structs.replace(body, schema_change=schema_change)
@@ -301,8 +303,10 @@ class _Step:
         now = sql.latest_ingestion(tx, self.name)
         number = self.base.number if self.base is not None else 0
         pointer = pointers.pointer(tx, self.name, MAIN)
-        head = pointer.number if pointer else 0
-        began = bool(number) or version is None or not version.parents
+        is_there = data_sql.latest_number(tx, self.name) > 0
+        head = pointer.number if pointer and is_there else 0
+        made_here = version is not None and version.created_at == tx.at
+        began = bool(number) or not made_here or not (version and version.parents)
         if (
             (mark.revision if mark else 0) != (self.mark.revision if self.mark else 0)
             or now != self.ingestion
@@ -393,6 +397,16 @@ def _require(tx: Transaction, name: str) -> Ingestion:
         hint = "" if known else f"Set one: treadle data ingestions set {name} --from URL …"
         raise NotFound("ingestion", name, known=known, hint=hint)
     return found
+
+
+def _require_there(tx: Transaction, name: str) -> None:
+    """Raise Conflict where rows were taken and then the dataset was removed: somebody meant it."""
+    if data_sql.is_known(tx, name) and not data_sql.latest_number(tx, name):
+        raise Conflict(
+            f"{name} was removed, with the rows that it had taken.",
+            hint=f"Bring it back: treadle data restore {name}. To begin anew: "
+            f"treadle data ingestions remove {name}, then set it again.",
+        )
 
 
 def _require_columns(schema: pa.Schema, body: IngestionBody) -> None:

@@ -16,15 +16,16 @@ from treadle.server.ui.snippets import snippets
 from treadle.server.ui.widgets import Link, Notice, Page, Pager
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from starlette.requests import Request
 
     from treadle.app import App
     from treadle.data.contracts import Contract
-    from treadle.data.entities import Validation
+    from treadle.data.entities import Validation, Verdict
 
-STATES = {"pass": "passed", "warn": "warning", "fail": "blocked"}
+STATES: dict[Verdict, str] = {"pass": "passed", "warn": "warning", "fail": "blocked"}
+LABEL_CHECKS = ("labelled", "constant", "rate", "rate_by_day")
 WIDEST = 80
 LOOKED_BACK = 20
 
@@ -79,6 +80,7 @@ def _asked(known: Sequence[Contract], text: str, name: str, default: Any) -> Any
 
 
 def _none(app: App, name: str) -> ContractContext:
+    is_table = app.data.version(name).is_table
     return ContractContext(
         page=_page(app, name, None, None),
         name=name,
@@ -97,7 +99,9 @@ def _none(app: App, name: str) -> ContractContext:
             "No contract yet",
             "It is learned from a good version, read, edited, and then judges every version.",
             f"treadle data infer {name}",
-        ),
+        )
+        if is_table
+        else Notice("empty", "No contract", f"{name} holds files; contracts are for tables."),
     )
 
 
@@ -125,14 +129,19 @@ def _claims(contract: Contract, validation: Validation | None) -> tuple[ClaimRow
             of=said.of,
             rule=said.check.replace("_", " "),
             text=said.text,
-            state=STATES.get(
-                found.get((said.check, "" if said.of == "whole table" else said.of), ""),
-                "unchecked",
-            ),
+            state=_state(found, said.check, "" if said.of == "whole table" else said.of),
             warns=said.warns,
         )
         for said in in_words(contract.body)
     )
+
+
+def _state(found: Mapping[tuple[str, str], Verdict], check: str, column: str) -> str:
+    """Say how a claim was judged; what is said of labels at once, several checks judge."""
+    names = LABEL_CHECKS if check == "label" else (check,)
+    given = [found[name, column] for name in names if (name, column) in found]
+    known = [verdict for verdict in STATES if verdict in given]
+    return STATES[known[-1]] if known else "unchecked"
 
 
 def _changes(before: Contract | None, after: Contract) -> tuple[ChangeRow, ...]:

@@ -21,6 +21,7 @@ from treadle.server.ui.places import (
     dataset_diff_place,
     dataset_version_place,
     profile_place,
+    quarantines_place,
     run_place,
     version_link,
 )
@@ -44,6 +45,7 @@ USERS = 30
 COLUMNS = 100
 """Columns on the page; the profile has all of them."""
 EXAMPLES = 3
+NAMES = 3
 
 _STATES = {"pass": "passed", "warn": "warning", "fail": "blocked"}
 
@@ -63,6 +65,7 @@ def dataset_version_context(request: Request, ref: str) -> DatasetVersionContext
     contract = data.contract(version.dataset)
     validation = next(iter(data.validations(version.ref)), None)
     held = _held(data.quarantines(version.dataset), version)
+    parts = _held(data.row_quarantines(version.dataset), version)
     pointers = [p for p in data.pointers(version.dataset) if p.number == version.number]
     profile = known_or_quick(app, version)
     files, notice = _files(app, version)
@@ -79,9 +82,11 @@ def dataset_version_context(request: Request, ref: str) -> DatasetVersionContext
         branches=tuple(p.name for p in pointers if p.kind == "branch"),
         tags=tuple(p.name for p in pointers if p.kind == "tag"),
         parents=tuple(_parent(f"{version.dataset}@{number}") for number in version.parents),
-        source=version.message or ", ".join(f.path for f in version.files),
+        said=f"“{version.message}”" if version.message else _files_said(version),
         diff=_diff(app, version),
-        stats=_stats(version, held, profile) if version.is_table else _file_stats(app, version),
+        stats=_stats(version, [*held, *parts], profile)
+        if version.is_table
+        else _file_stats(app, version),
         is_table=version.is_table,
         columns=_columns(version, profile),
         column_count=len(version.columns),
@@ -90,11 +95,17 @@ def dataset_version_context(request: Request, ref: str) -> DatasetVersionContext
         files=shown,
         pager=pager,
         notice=notice,
-        quarantine=tuple(_quarantine(found) for found in held),
+        quarantine=tuple(_quarantine(found) for found in (*held, *parts)),
+        quarantines_href=quarantines_place(version.dataset),
         origin=_origin(version),
         made_from=(),  # commits come from outside; nothing here commits what a pipeline made
         used_by=_used_by(app, version.ref),
     )
+
+
+def _files_said(version: DatasetVersion) -> str:
+    names = [file.path for file in version.files]
+    return f"From {', '.join(names[:NAMES])}{', …' if len(names) > NAMES else ''}" if names else ""
 
 
 def _parent(ref: str) -> Link:
@@ -275,7 +286,8 @@ def _example(example: dict[str, object]) -> str:
 
 
 def _quarantine(found: Quarantine) -> QuarantineRow:
-    return QuarantineRow(scope=found.ref, rows=found.rows, rule=found.state, reason=found.reason)
+    scope = found.ref if found.kind == "version" else f"rows of {found.ref}"
+    return QuarantineRow(scope=scope, rows=found.rows, state=found.state, reason=found.reason)
 
 
 def _used_by(app: App, ref: str) -> tuple[Link, ...]:

@@ -123,7 +123,7 @@ class QuarantineRow:
 
     scope: str
     rows: int
-    rule: str
+    state: str
     reason: str
 
 
@@ -150,7 +150,7 @@ class DatasetVersionContext:
     branches: tuple[str, ...]
     tags: tuple[str, ...]
     parents: tuple[Link, ...]
-    source: str
+    said: str
     diff: Link | None
     stats: tuple[Stat, ...]
     is_table: bool
@@ -162,6 +162,7 @@ class DatasetVersionContext:
     pager: Pager
     notice: Notice | None
     quarantine: tuple[QuarantineRow, ...]
+    quarantines_href: str
     origin: ReadFrom | None
     made_from: tuple[DatasetUse, ...]
     used_by: tuple[Link, ...]
