@@ -124,7 +124,7 @@ def drafts_of(objects: ObjectStore) -> Drafts:
 def _as_encrypted(objects: ObjectStore) -> EncryptedObjectStore | None:
     if isinstance(objects, FolderObjectStore):
         return None
-    from treadle.storage.encryption import objects as encryption  # noqa: PLC0415 - an option
+    from treadle.storage.encryption import objects as encryption  # noqa: PLC0415 - an option, see above
 
     return objects if isinstance(objects, encryption.EncryptedObjectStore) else None
 
