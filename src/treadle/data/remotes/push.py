@@ -12,7 +12,7 @@ from treadle.data.remotes import keys
 from treadle.data.remotes.entities import FORMAT, Held, Moved, PackIndex, State
 from treadle.data.remotes.pointers import fitting
 from treadle.data.remotes.reading import RemoteReader
-from treadle.data.trees.encoding import read_tree, tree_chunks
+from treadle.data.trees.encoding import reached_chunks
 from treadle.kernel.digests import digest_bytes
 from treadle.kernel.errors import NotFound
 from treadle.storage.chunks import store as chunks_sql
@@ -106,9 +106,7 @@ class Pusher:
         wanted: set[bytes] = set()
         for version in versions:
             if version.tree:
-                wanted.update(tree_chunks(version.tree, reader=self._reader))
-                for entry in read_tree(version.tree, reader=self._reader):
-                    wanted.update(entry.chunks)
+                wanted |= reached_chunks(version.tree, reader=self._reader)
         return wanted
 
     def _parted(self, missing: set[bytes]) -> tuple[list[ObjectInfo], set[bytes]]:

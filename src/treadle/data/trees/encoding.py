@@ -16,7 +16,7 @@ from treadle.kernel.errors import Corrupt
 from treadle.storage.chunks.cutting import TREES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from treadle.storage.chunks.reading import ChunkReader
     from treadle.storage.chunks.writing import ChunkWriter
@@ -44,11 +44,22 @@ def write_tree(entries: Iterable[TreeEntry], *, writer: ChunkWriter) -> tuple[st
 
 def read_tree(digest: str, *, reader: ChunkReader) -> tuple[TreeEntry, ...]:
     """Read a tree. Raises Corrupt when it is damaged or gone."""
-    chunks = tree_chunks(digest, reader=reader)[1:]
-    try:
-        return check_tree(_DECODER.decode(reader.join(chunks)))
-    except msgspec.DecodeError as error:
-        raise _unreadable(digest) from error
+    return check_tree(_entries(digest, tree_chunks(digest, reader=reader)[1:], reader=reader))
+
+
+def reached_chunks(digest: str, *, reader: ChunkReader) -> set[bytes]:
+    """Return every chunk that a tree needs, those of its list among them; paths are not judged.
+
+    Raises Corrupt when the list is damaged or gone.
+    """
+    listing = tree_chunks(digest, reader=reader)
+    found = set(listing)
+    for entry in _entries(digest, listing[1:], reader=reader):
+        if len(entry.content) == DIGEST_BYTES and entry.kind == "file":
+            found.add(entry.content)  # as nearly all are: a home may have a million
+        else:
+            found.update(entry.chunks)
+    return found
 
 
 def tree_chunks(digest: str, *, reader: ChunkReader) -> list[bytes]:
@@ -65,6 +76,13 @@ def tree_chunks(digest: str, *, reader: ChunkReader) -> list[bytes]:
         )
     ids = root.chunks
     return [first, *(ids[i : i + DIGEST_BYTES] for i in range(0, len(ids), DIGEST_BYTES))]
+
+
+def _entries(digest: str, chunks: Sequence[bytes], *, reader: ChunkReader) -> tuple[TreeEntry, ...]:
+    try:
+        return _DECODER.decode(reader.join(chunks))
+    except msgspec.DecodeError as error:
+        raise _unreadable(digest) from error
 
 
 def _unreadable(digest: str) -> Corrupt:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from treadle.data.trees.encoding import read_tree, tree_chunks
+from treadle.data.trees.encoding import reached_chunks, read_tree, tree_chunks
 from treadle.data.trees.entities import Checked, Damage, Rebuilt
 from treadle.data.trees.healing import Healer, readable_packs
 from treadle.data.trees.places import now_us
@@ -275,11 +275,11 @@ class Reached:
         for version in versions:
             if not version.tree or version.id in self._seen:
                 continue
-            chunks = _reached(version, reader=self._reader)
-            if chunks is None:
+            try:
+                self.chunks |= reached_chunks(version.tree, reader=self._reader)
+            except Corrupt as error:
                 raise Corrupt(
                     f"The list of files of {version.ref} cannot be read: what it needs is unknown.",
                     hint="Nothing was removed. Repair it: treadle data fsck --repair FOLDER.",
-                )
+                ) from error
             self._seen.add(version.id)
-            self.chunks |= chunks
