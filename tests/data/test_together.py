@@ -7,20 +7,18 @@ import random
 import shutil
 import signal
 import sqlite3
-import tempfile
 import time
 from contextlib import closing, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+import pytest
 
 from treadle.data import sources
 from treadle.data.contracts import ColumnRule, ContractBody
 from treadle.data.service import Data
+from treadle.kernel.clock import FrozenClock
 from treadle.kernel.errors import Conflict, NotFound
 from treadle.storage.blobs.folder import FolderBlobs
 from treadle.storage.metadata import SqlMetadataStore, open_metadata
@@ -34,18 +32,19 @@ if TYPE_CHECKING:
 
 KEY = "5e" * 32
 BOUND = 100.0
-PATHS = st.sampled_from(["a.raw", "b.raw", "cats/c.raw"])
-BRANCHES = st.sampled_from(["main", "exp"])
-SEEDS = st.integers(0, 5)
+PATHS = ("a.raw", "b.raw", "cats/c.raw")
+BRANCHES = ("main", "main", "exp")
+STEPS = 50
+DAY_US = 86_400_000_000
 
 
 class Home:
     """A home, and what each version in it is known to hold."""
 
-    def __init__(self, folder: Path, key: str) -> None:
+    def __init__(self, folder: Path, *, key: str, clock: FrozenClock) -> None:
         url = (folder / "objects").as_uri()
         self.folder = folder
-        self.store = open_metadata(f"sqlite:///{folder / 'treadle.db'}")
+        self.store = open_metadata(f"sqlite:///{folder / 'treadle.db'}", clock=clock)
         owners = Owners(url, store=self.store)
         objects = open_objects(url, key=key, before_put=owners.mark)
         self.data = Data(store=self.store, objects=objects, home=folder, owners=owners)
@@ -67,48 +66,47 @@ class Home:
                 os.utime(path, (yesterday, yesterday))
         self.data.gc(older_than=0, live_share=1.0)
 
-    def require(self, known: dict[str, object]) -> None:
+    def require(self, known: dict[str, Any]) -> None:
         assert {ref: self.read(ref) for ref in known} == known
         assert self.data.fsck().damage == ()
 
 
-class Together(RuleBasedStateMachine):
-    """Two homes and a remote; the second only pulls."""
+class Together:
+    """Two homes and a remote, a source that grows, and what each version is known to hold."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.root = Path(tempfile.mkdtemp(prefix="together-"))
-        self.known: dict[str, object] = {}
-        self.removed: dict[str, object] = {}
-        self.pushed: dict[str, object] = {}
+    def __init__(self, root: Path, *, seed: int, key: str) -> None:
+        self.root = root
+        self.key = key
+        self.dice = random.Random(seed)  # noqa: S311 - the same at every run
+        self.known: dict[str, Any] = {}
+        self.removed: dict[str, Any] = {}
+        self.pushed: dict[str, Any] = {}
         self.held: dict[str, int] = {}
         self.orders = 0
-
-    def teardown(self) -> None:
-        try:
-            self.here.sweep()
-            self.here.require(self.known)
-            for identifier, count in self.held.items():
-                assert self.here.data.held_rows(identifier).total == count
-            self.pull()
-        finally:
-            self.here.store.close()
-            self.there.store.close()
-            shutil.rmtree(self.root)
-
-    @initialize(key=st.sampled_from(["", KEY]))
-    def begin(self, key: str) -> None:
-        self.here, self.there = Home(self.root / "here", key), Home(self.root / "there", key)
-        self.here.data.add_remote("origin", str(self.root / "far"), encrypted=bool(key))
-        with closing(sqlite3.connect(self.root / "shop.db")) as shop:
+        self.clock = FrozenClock(1_372_939_200_000_000)
+        self.here, self.there = (Home(root / name, key=key, clock=self.clock) for name in "ab")
+        self.here.data.add_remote("origin", str(root / "far"), encrypted=bool(key))
+        with closing(sqlite3.connect(root / "shop.db")) as shop:
             shop.execute("CREATE TABLE orders (id INTEGER)")
-        shop_url = f"sqlite:///{self.root / 'shop.db'}"
-        orders = sources.sql(shop_url, "SELECT id FROM orders")
+        orders = sources.sql(f"sqlite:///{root / 'shop.db'}", "SELECT id FROM orders")
         self.here.data.ingestions.set("orders", orders, watermark="id")
+        self.commit_files()
+        self.commit_table()
 
-    @rule(path=PATHS, seed=SEEDS, branch=BRANCHES)
-    def commit_files(self, path: str, seed: int, branch: str) -> None:
-        files = {**self.head("pets", branch), path: noise(seed)}
+    def close(self) -> None:
+        self.here.store.close()
+        self.there.store.close()
+
+    def require_all(self) -> None:
+        """Require all that is to be readable of the first home."""
+        self.here.require(self.known)
+        held = {each: self.here.data.held_rows(each).total for each in self.held}
+        assert held == self.held
+
+    def commit_files(self) -> None:
+        branch = self.dice.choice(BRANCHES)
+        files = self.head("pets", branch)
+        files[self.dice.choice(PATHS)] = self.dice.randbytes(self.dice.randrange(40_000))
         folder = self.root / "work"
         shutil.rmtree(folder, ignore_errors=True)
         for name, data in files.items():
@@ -117,19 +115,19 @@ class Together(RuleBasedStateMachine):
         with self.on(branch):
             self.learn(self.here.data.commit_files("pets", [folder], branch=branch).ref, files)
 
-    @rule(row=st.integers(0, 400), delay=st.floats(0, BOUND), branch=BRANCHES)
-    def commit_table(self, row: int, delay: float, branch: str) -> None:
-        rows = {**(self.head("trips", branch) or dict.fromkeys(range(300), 1.0)), row: delay}
+    def commit_table(self) -> None:
+        branch = self.dice.choice(BRANCHES)
+        rows = self.head("trips", branch) or dict.fromkeys(range(300), 1.0)
+        rows[self.dice.randrange(400)] = self.dice.uniform(0, BOUND)
         with self.on(branch):
             self.learn(self.here.data.commit("trips", table_of(rows), branch=branch).ref, rows)
 
-    @rule(name=st.sampled_from(["pets", "trips"]))
-    def branch(self, name: str) -> None:
+    def branch(self) -> None:
         with suppress(NotFound, Conflict):
-            self.here.data.branch(name, "exp")
+            self.here.data.branch(self.dice.choice(("pets", "trips")), "exp")
 
-    @rule(name=st.sampled_from(["pets", "trips"]))
-    def merge(self, name: str) -> None:
+    def merge(self) -> None:
+        name = self.dice.choice(("pets", "trips"))
         ours, theirs = self.head(name, "main"), self.head(name, "exp")
         with suppress(NotFound):
             key = ["id"] if name == "trips" else None
@@ -140,32 +138,25 @@ class Together(RuleBasedStateMachine):
                 assert all(found[k] in {ours.get(k), theirs.get(k)} for k in found)
                 self.learn(self.here.data.version(f"{name}@main").ref, found)
 
-    @rule(name=st.sampled_from(["pets", "trips"]))
-    def tag(self, name: str) -> None:
+    def tag(self) -> None:
         with suppress(NotFound, Conflict):
-            self.here.data.tag(name, "kept")
+            self.here.data.tag(self.dice.choice(("pets", "trips")), "kept")
 
-    @precondition(lambda self: self.known)
-    @rule(pick=st.randoms(use_true_random=False))
-    def remove(self, pick: random.Random) -> None:
-        ref = pick.choice(sorted(self.known))
+    def remove(self) -> None:
+        ref = self.dice.choice(sorted(self.known))
         with suppress(Conflict):
             self.here.data.remove(ref)
             self.removed[ref] = self.known.pop(ref)
 
-    @precondition(lambda self: self.removed)
-    @rule()
     def restore(self) -> None:
         for ref, held in self.removed.items():
             self.here.data.restore(ref)
             self.known[ref] = held
         self.removed.clear()
 
-    @precondition(lambda self: self.head("trips", "main"))
-    @rule(row=st.integers(0, 400))
-    def quarantine(self, row: int) -> None:
-        rows = {**self.head("trips", "main"), row: BOUND + 1}
-        bound = ColumnRule(name="delay", type="float", high=BOUND)
+    def quarantine(self) -> None:
+        rows = {**self.head("trips", "main"), self.dice.randrange(400): BOUND + 1}
+        bound = ColumnRule(name="delay", type="number", high=BOUND)
         self.here.data.set_contract("trips", ContractBody(columns=(bound,)))
         bad = self.here.data.commit("trips", table_of(rows))
         self.learn(bad.ref, rows)
@@ -174,7 +165,6 @@ class Together(RuleBasedStateMachine):
         self.held[done.quarantine.id] = sum(delay > BOUND for delay in rows.values())
         self.learn(done.version.ref, {r: d for r, d in rows.items() if d <= BOUND})
 
-    @rule()
     def ingest(self) -> None:
         self.orders += 1
         with closing(sqlite3.connect(self.root / "shop.db")) as shop:
@@ -184,52 +174,44 @@ class Together(RuleBasedStateMachine):
         ref = self.here.data.version("orders").ref
         self.learn(ref, dict.fromkeys(range(1, self.orders + 1)))
 
-    @rule()
     def push(self) -> None:
         for name in sorted({ref.partition("@")[0] for ref in self.known}):
             self.here.data.push(name)
         self.pushed |= self.known
 
-    @rule()
     def pull(self) -> None:
         for name in sorted({ref.partition("@")[0] for ref in self.pushed}):
             self.there.data.pull(name, source=str(self.root / "far"))
         self.there.require(self.pushed)
 
-    @rule()
     def sweep(self) -> None:
         self.here.sweep()
-        self.here.require({**self.known})
+        self.require_all()
 
-    @rule()
     def sweep_there(self) -> None:
         self.there.sweep()
         self.there.require({})
 
-    @precondition(lambda self: self.known)
-    @rule(act=st.sampled_from(["sweep", "push"]), step=st.integers(1, 40))
-    def be_killed(self, act: str, step: int) -> None:
-        key = KEY if (self.root / "here" / "objects" / "encrypted").exists() else ""
-        self.here.store.close()  # no connection may be open where a process forks
-        self.there.store.close()
+    def let_a_week_pass(self) -> None:
+        """Let what was removed be forgotten for good with the next sweep."""
+        self.clock.advance(8 * DAY_US)
+        self.removed.clear()
+
+    def be_killed(self) -> None:
+        act, step = self.dice.choice((self.here.sweep, self.push)), self.dice.randrange(1, 30)
+        self.close()  # no connection may be open where a process forks
         child = os.fork()
         if not child:
-            try:
+            with suppress(BaseException):
                 die_at(step)
-                home = Home(self.root / "here", key)
-                if act == "sweep":
-                    home.sweep()
-                else:
-                    for name in sorted({ref.partition("@")[0] for ref in self.known}):
-                        home.data.push(name)
-            except BaseException:  # noqa: BLE001 - told by the exit code
-                os._exit(1)
-            os._exit(0)
+                act()
+                os._exit(0)
+            os._exit(1)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         assert code in {0, -signal.SIGKILL}
-        self.here.require(self.known)
+        self.require_all()
 
-    def head(self, name: str, branch: str) -> dict:
+    def head(self, name: str, branch: str) -> dict[Any, Any]:
         try:
             return dict(self.known[self.here.data.version(f"{name}@{branch}").ref])
         except NotFound:
@@ -250,7 +232,7 @@ def die_at(fatal: int) -> None:
     """Have this process killed at one of its writes."""
     steps = 0
 
-    def step(real: Callable) -> Callable:
+    def step(real: Callable[..., Any]) -> Callable[..., Any]:
         def counted(*args: object, **named: object) -> object:
             nonlocal steps
             steps += 1
@@ -273,24 +255,36 @@ def die_at(fatal: int) -> None:
         setattr(kind, name, step(getattr(kind, name)))
 
 
-def noise(seed: int) -> bytes:
-    return random.Random(seed).randbytes(6_000 * (1 + seed))  # noqa: S311 - the same at every run
-
-
-def table_of(rows: dict) -> pa.Table:
+def table_of(rows: dict[Any, Any]) -> pa.Table:
     ids = sorted(rows)
     return pa.table({"id": ids, "delay": [rows[row] for row in ids]})
 
 
-def rows_of(table: pa.Table) -> dict:
+def rows_of(table: pa.Table) -> dict[Any, Any]:
     values = table["delay"] if "delay" in table.column_names else [None] * len(table)
     return {row["id"]: row.get("delay") for row in table.to_pylist()} if len(values) else {}
 
 
-TestTogether = Together.TestCase
-TestTogether.settings = settings(
-    max_examples=int(os.environ.get("EXAMPLES", "12")),
-    stateful_step_count=int(os.environ.get("STEPS", "12")),
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
+ACTIONS = (
+    *(Together.commit_files, Together.commit_table) * 3,
+    *(Together.remove, Together.be_killed, Together.merge) * 2,
+    *(Together.branch, Together.tag, Together.restore, Together.quarantine, Together.ingest),
+    *(Together.push, Together.pull, Together.sweep, Together.sweep_there, Together.let_a_week_pass),
 )
+
+
+@pytest.fixture(params=["", KEY], ids=["plain", "encrypted"])
+def key(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_happens_what_is_to_be_readable_is(tmp_path: Path, key: str, seed: int) -> None:
+    together = Together(tmp_path, seed=seed, key=key)
+    for act in together.dice.choices(ACTIONS, k=STEPS):
+        act(together)
+
+    together.sweep()
+    together.push()
+    together.pull()
+    together.close()
