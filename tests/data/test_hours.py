@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treadle.analysis.profiles import profile_table
 from treadle.data.checks import check_table
 from treadle.data.contract_changes import changes
 from treadle.data.contract_text import from_toml, to_toml
 from treadle.data.contracts import ColumnRule, ContractBody, TableRule
 from treadle.data.hours import learn_grid, on_grid
 from treadle.data.inference import infer_body
+from treadle.data.profiling import profile_table
 from treadle.data.rows import compile_row
 from treadle.kernel.clock import DAY_US, HOUR_US
 from treadle.kernel.errors import InvalidInput

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 
@@ -24,6 +25,12 @@ def test_what_it_gives_is_the_modules_own():
 
     assert json.JSONDecodeError is __import__("json").JSONDecodeError
     assert "JSONDecodeError" in vars(json), "the next time it is at hand"
+
+
+def test_it_is_pickled_by_its_name():
+    json = late("json")
+
+    assert pickle.loads(pickle.dumps(json)) is __import__("json")  # noqa: S301 - made here
 
 
 COMMIT = """

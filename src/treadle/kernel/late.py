@@ -22,6 +22,10 @@ class LateModule(ModuleType):
         setattr(self, name, value)
         return value
 
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        """Go into a pickle by its name, as modules do that travel with a function."""
+        return import_module, (self.__name__,)
+
 
 def late(name: str) -> ModuleType:
     """Return a module that is imported at its first use; any thread may be the first.

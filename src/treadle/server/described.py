@@ -66,6 +66,10 @@ OURS: dict[Callable[..., Any], Shape] = {
     data.branches: Shape(query=PAGED, answer=Page[Pointer]),
     data.log: Shape(query=PAGED, answer=Page[LogEntry]),
     data.versions: Shape(query=PAGED, answer=Page[DatasetVersion]),
+    data.diff: Shape(
+        query={"from": str, "to": str, "key": str, "limit": PAGED["limit"]},
+        answer=dict[str, Any],  # of tables one thing, of files another
+    ),
     models.models: Shape(query=PAGED, answer=Page[Model]),
     models.versions: Shape(query=PAGED, answer=Page[ModelVersion]),
     models.version: Shape(answer=ModelVersion),
