@@ -227,7 +227,7 @@ def test_a_check_of_all_objects_exits_1_when_one_is_damaged(cli, tmp_path):
 def test_a_sweep_without_anything_to_remove_asks_nothing(cli, tmp_path):
     cli("data", "commit", folder_of(tmp_path, cat="meow"), "--name", "pets")
 
-    assert cli("data", "gc").out == "Every pack is needed, or too young.\n"
+    assert cli("data", "gc").out == "Everything is needed, or too young.\n"
 
 
 # --- rows in quarantine, contracts by number ---

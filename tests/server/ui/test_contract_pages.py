@@ -71,6 +71,34 @@ def test_held_rows_are_shown_with_what_they_break_and_by_check(asked):
     assert "&lt;b&gt;" not in by_check
 
 
+def test_held_rows_are_named_at_their_version(asked):
+    said = words(asked.get("/data/prices/1").text)
+
+    assert "rows of prices@1 2 held" in said
+    assert "Held rows, and what was decided" in said
+
+
+def test_what_a_contract_says_of_labels_shows_how_they_were_judged(asked, empty):
+    table = pa.table({"id": range(40), "late": [0, 1] * 20})
+    empty.data.commit("trips", table)
+    empty.data.infer_contract("trips", roles={"late": "target"})
+    empty.data.validate("trips")
+
+    said = words(asked.get("/data/trips/contract").text)
+
+    assert re.search(r"late label is the label.{0,60} passed", said)
+
+
+def test_files_are_not_told_to_learn_a_contract(asked, empty, tmp_path):
+    (tmp_path / "cat.txt").write_text("meow")
+    empty.data.commit_files("pets", [tmp_path])
+
+    said = words(asked.get("/data/pets/contract").text)
+
+    assert "pets holds files; contracts are for tables" in said
+    assert "data infer" not in said
+
+
 def test_rows_are_released_and_rejected_by_forms(asked, empty):
     (held,) = empty.data.row_quarantines("prices")
     place = f"/data/prices/quarantines/{held.id}"
