@@ -10,7 +10,7 @@ import pytest
 
 from treadle.data.service import Data
 from treadle.data.trees import shelf
-from treadle.kernel.errors import Conflict, NotFound
+from treadle.kernel.errors import Conflict, NotFound, Unavailable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +55,11 @@ def test_a_checked_out_folder_is_clean(data: Data, work: Path) -> None:
     status = data.status(work)
 
     assert (status.ref, status.diff.is_empty) == ("pets@1", True)
+
+
+def test_a_place_where_no_folder_can_be_is_told(data: Data, work: Path) -> None:
+    with pytest.raises(Unavailable, match=r"Cannot write into .*below: Not a directory"):
+        data.checkout("pets@1", work / "dog" / "below")
 
 
 def test_files_are_read_only_links_into_the_home(data: Data, work: Path, tmp_path: Path) -> None:

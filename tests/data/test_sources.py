@@ -461,3 +461,8 @@ def test_a_function_by_name_is_found(tmp_path: Path, data: Data) -> None:
 def test_what_has_no_rows_is_refused() -> None:
     with pytest.raises(InvalidInput, match="gave a int"):
         read(sources.function(lambda: 3))
+
+
+def test_an_address_given_as_a_path_names_what_takes_it(data: Data) -> None:
+    with pytest.raises(InvalidInput, match=r"https://h/x.csv is an address.*sources.url"):
+        data.commit("x", "https://user:secret@h/x.csv")

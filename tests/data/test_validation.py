@@ -7,7 +7,7 @@ import pytest
 
 from treadle.data.contracts import ColumnRule, ContractBody, TableRule
 from treadle.data.facts import ContractSet, DatasetQuarantined, DatasetValidated
-from treadle.kernel.errors import Conflict, NotFound
+from treadle.kernel.errors import Conflict, InvalidInput, NotFound
 from treadle.storage import events
 
 if TYPE_CHECKING:
@@ -210,3 +210,11 @@ def test_quarantines_are_events_with_their_evidence(data: Data, store: SqlMetada
     fact = quarantined.as_fact(DatasetQuarantined)
     assert (fact.reason, fact.evidence, fact.rows) == ("dead feed", {"rate": [0.0, 0.1]}, 3)
     assert released.kind == "dataset.quarantine_released"
+
+
+def test_nothing_is_learned_from_no_rows(data: Data) -> None:
+    data.commit("x", pa.table({"a": pa.array([], pa.int64())}))
+
+    with pytest.raises(InvalidInput, match="x@1 has no rows"):
+        data.infer_contract("x")
+    assert data.contract("x") is None

@@ -11,7 +11,9 @@ from treadle.data.ingestion.service import Ingestions
 from treadle.data.refs import find_even_removed
 from treadle.data.sources.committing import Landing, commit_as_files, commit_rows
 from treadle.data.sources.ports import DataSource
+from treadle.data.sources.secrets import bare
 from treadle.data.tables.service import Tables
+from treadle.kernel.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,6 +52,12 @@ class Elsewhere(Tables):
         if isinstance(source, DataSource):
             newest = self._head_of(name, branch)
             return commit_rows(self, name, source, newest=newest, landing=landing)
+        if isinstance(source, str) and "://" in source:
+            raise InvalidInput(
+                f"{bare(source)} is an address, not a path.",
+                hint="Commit sources.url(…) or, with a query, sources.sql(…): "
+                "from treadle.data import sources",
+            )
         return super().commit(name, source, progress=progress, parents=parents, **landing._asdict())
 
     def commit_files(

@@ -33,7 +33,7 @@ from treadle.data.refs import find_version, parse_ref, version_before
 from treadle.data.remotes.service import Remotes
 from treadle.data.row_quarantines import RowQuarantines
 from treadle.data.validation import check_version, compare_versions
-from treadle.kernel.errors import Conflict, NotFound
+from treadle.kernel.errors import Conflict, InvalidInput, NotFound
 from treadle.kernel.ids import new_id
 from treadle.kernel.paging import Page, page_of
 
@@ -116,6 +116,12 @@ class Data(Elsewhere, History, Remotes, RowQuarantines, ContractHistory):
     ) -> ContractBody:
         """Learn a contract from a version, as `infer_contract` does, and set nothing."""
         version = self.parts(ref).version
+        if not version.rows:
+            raise InvalidInput(
+                f"{version.ref} has no rows: there is nothing to learn from.",
+                hint="Learn from a version that has, or write a contract: "
+                f"treadle data contract {version.dataset} --set FILE.toml",
+            )
         table, profile = self.table(version.ref), self.profile(version.ref)
         with self._store.read() as tx:
             now = tx.at

@@ -43,7 +43,7 @@ class TableParts:
         if not version.is_table:
             raise InvalidInput(
                 f"{version.ref} holds files, not a table.",
-                hint=f"List them: client.data.files({version.ref!r}), or check them out.",
+                hint=f"List them: treadle data files {version.ref}; or check them out.",
             )
         self.version = version
         self._reader = reader

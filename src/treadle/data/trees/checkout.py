@@ -108,9 +108,15 @@ class Hands:
         self._shelf = shelf
 
     def __enter__(self) -> Self:
-        self._root.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(self._drafts, ignore_errors=True)  # of one that was killed
-        self._drafts.mkdir()
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(self._drafts, ignore_errors=True)  # of one that was killed
+            self._drafts.mkdir()
+        except OSError as error:
+            raise Unavailable(
+                f"Cannot write into {self._root}: {error.strerror or error}.",
+                hint="Name a folder that can be made, or written into.",
+            ) from error
         if self._shelf and self._shelf.folder.stat().st_dev != self._root.stat().st_dev:
             self._shelf = None  # no link goes from one file system to another
         return self
