@@ -76,6 +76,7 @@ def test_held_rows_are_named_at_their_version(asked):
 
     assert "rows of prices@1 2 held" in said
     assert "Held rows, and what was decided" in said
+    assert re.search(r"1 the first blocked 4 1 2 ", words(asked.get("/data/prices").text))
 
 
 def test_what_a_contract_says_of_labels_shows_how_they_were_judged(asked, empty):

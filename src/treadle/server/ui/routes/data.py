@@ -33,13 +33,13 @@ from treadle.server.ui.snippets import snippets
 from treadle.server.ui.widgets import Link, Notice, Page
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from starlette.requests import Request
     from starlette.responses import Response
 
     from treadle.data.branches.entities import Pointer
-    from treadle.data.entities import DatasetSummary, DatasetVersion
+    from treadle.data.entities import DatasetSummary, DatasetVersion, Quarantine
 
 
 def datasets(request: Request) -> Response:
@@ -68,10 +68,8 @@ def dataset(request: Request) -> Response:
     found = app.data.versions(name, limit=paging.ROWS, offset=offset)
     newest = app.data.versions(name, limit=paging.ROWS).items if offset else found.items
     verdicts, pointers = app.data.verdicts(name), app.data.pointers(name)
-    held: Counter[int] = Counter()
-    for quarantine in app.data.quarantines(name):
-        if quarantine.state != "released":
-            held[quarantine.version_number] += quarantine.rows
+    held = _rows_of(app.data.quarantines(name))
+    apart = _rows_of(app.data.row_quarantines(name))
     context = DatasetContext(
         page=Page(
             title=name,
@@ -92,6 +90,7 @@ def dataset(request: Request) -> Response:
             _version(
                 version,
                 held=held[version.number],
+                apart=apart[version.number],
                 verdict=verdicts.get(version.number),
                 pointers=[p for p in pointers if p.number == version.number],
             )
@@ -184,8 +183,22 @@ def _summary(summary: DatasetSummary) -> DatasetRow:
     )
 
 
+def _rows_of(quarantines: Iterable[Quarantine]) -> Counter[int]:
+    """Return how many rows are kept out, by the number of their version."""
+    rows: Counter[int] = Counter()
+    for quarantine in quarantines:
+        if quarantine.state != "released":
+            rows[quarantine.version_number] += quarantine.rows
+    return rows
+
+
 def _version(
-    version: DatasetVersion, *, held: int, verdict: str | None, pointers: Sequence[Pointer]
+    version: DatasetVersion,
+    *,
+    held: int,
+    apart: int,
+    verdict: str | None,
+    pointers: Sequence[Pointer],
 ) -> DatasetVersionRow:
     return DatasetVersionRow(
         version=str(version.number),
@@ -195,7 +208,7 @@ def _version(
         files=version.file_count,
         size_bytes=version.size_bytes,
         contract=contract_state(verdict, is_held=held > 0),
-        quarantined=held,
+        quarantined=held or apart,
         actor=version.actor,
         branches=tuple(p.name for p in pointers if p.kind == "branch"),
         tags=tuple(p.name for p in pointers if p.kind == "tag"),
