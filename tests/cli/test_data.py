@@ -224,6 +224,13 @@ def test_a_check_of_all_objects_exits_1_when_one_is_damaged(cli, tmp_path):
     assert (sound.code, damaged.code) == (0, 1)
 
 
+def test_a_database_without_a_query_is_told_to_have_one(cli):
+    said = cli("data", "commit", "--name", "x", "--from", "sqlite:///shop.db")
+
+    assert said.code == 2
+    assert "sqlite is a database: ask it by --sql" in said.err
+
+
 def test_a_sweep_without_anything_to_remove_asks_nothing(cli, tmp_path):
     cli("data", "commit", folder_of(tmp_path, cat="meow"), "--name", "pets")
 
