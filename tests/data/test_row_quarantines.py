@@ -322,3 +322,17 @@ def test_clean_and_held_rows_are_the_rows(
     held = data.held_rows(done.quarantine.id).items if done.quarantine else ()
     assert data.table(done.version.ref)["id"].to_pylist() == good
     assert sorted([*good, *(r.row for r in held)]) == list(range(len(cells)))
+
+
+def test_a_version_whose_rows_are_held_is_not_removed_before_they_are_decided_on(
+    judged: Data,
+) -> None:
+    held = judged.quarantine_rows("prices@1").quarantine
+    assert held is not None
+    with pytest.raises(
+        Conflict, match=f"quarantine {held.id} .rows not decided on. needs prices@1"
+    ):
+        judged.remove("prices@1", force=True)
+    judged.reject_rows(held.id)
+
+    assert judged.remove("prices@1").refs == ("prices@1",)

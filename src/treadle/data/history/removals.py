@@ -154,15 +154,31 @@ def _meant(tx: Transaction, ref: str) -> tuple[DatasetVersion, ...]:
 
 
 def _pointing(tx: Transaction, found: Sequence[DatasetVersion], ref: str) -> list[Need]:
-    """Return the branches and tags at a version; those of a whole dataset go with it."""
+    """Return the branches and tags at a version, and rows of it that are held undecided.
+
+    Those of a whole dataset go with it.
+    """
     if "@" not in ref:
         return []
     return [
-        Need(version.ref, f"{pointer.kind} {pointer.name}", is_record=False)
+        Need(version.ref, by, is_record=False)
         for version in found
+        for by in (*_pointers_at(tx, version), *_held_of(tx, version))
+    ]
+
+
+def _pointers_at(tx: Transaction, version: DatasetVersion) -> list[str]:
+    return [
+        f"{pointer.kind} {pointer.name}"
         for pointer in pointers.pointers(tx, version.dataset)
         if pointer.number == version.number
     ]
+
+
+def _held_of(tx: Transaction, version: DatasetVersion) -> list[str]:
+    """Name quarantines of rows which were taken out of what follows: here they are alone."""
+    every = sql.quarantines_of(tx, version.dataset, number=version.number, kind="rows")
+    return [f"quarantine {each.id} (rows not decided on)" for each in every if each.state == "held"]
 
 
 def _references(tx: Transaction, found: Sequence[DatasetVersion]) -> list[Need]:
