@@ -114,9 +114,11 @@ class LiveFeed:
         found = await run_in_threadpool(self._log.read, after=seq, limit=BATCH_MOST)
         if not found:
             return seq
+        # More came than was read: the pages look anew anyhow, the middle can be left out. Where that
+        # ends is known before they are told: what comes after they looked is told again.
+        end = found[-1].seq if len(found) < BATCH_MOST else await self._newest()
         self._tell(b"".join(map(fact, found)))
-        # More came than was read: the pages look anew anyhow, the middle can be left out.
-        return found[-1].seq if len(found) < BATCH_MOST else await self._newest()
+        return end
 
     async def _newest(self) -> int:
         last = await run_in_threadpool(self._log.last)
