@@ -133,7 +133,7 @@ class Together:
     def merge(self) -> None:
         name = self.dice.choice(NAMES)
         ours, theirs = self.head(name, "main"), self.head(name, "exp")
-        with suppress(NotFound):
+        with suppress(NotFound, Conflict):  # what both descend from may be removed
             key = ["id"] if name == "trips" else None
             done = self.here.data.merge(f"{name}@exp", key=key)
             if done.kind == "merged":
