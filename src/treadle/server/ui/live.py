@@ -114,8 +114,8 @@ class LiveFeed:
         found = await run_in_threadpool(self._log.read, after=seq, limit=BATCH_MOST)
         if not found:
             return seq
-        # More came than was read: the pages look anew anyhow, the middle can be left out. Where that
-        # ends is known before they are told: what comes after they looked is told again.
+        # More came than was read: the pages look anew anyhow, the middle can be left out. Its end
+        # is known before they are told: what comes after they have looked is told again.
         end = found[-1].seq if len(found) < BATCH_MOST else await self._newest()
         self._tell(b"".join(map(fact, found)))
         return end
