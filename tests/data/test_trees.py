@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
@@ -246,8 +247,9 @@ def pipe(path: Path) -> None:
 
 
 def listener(path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(path))
+    # The address of a socket is short, a path below a folder for tests need not be.
+    with socket.socket(socket.AF_UNIX) as server, contextlib.chdir(path.parent):
+        server.bind(path.name)
 
 
 @pytest.mark.parametrize(("make_it", "told"), [(pipe, "a pipe"), (listener, "a socket")])

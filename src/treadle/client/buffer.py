@@ -115,6 +115,8 @@ class Outbox:
             self._wake.clear()
             try:
                 with self._sending:
+                    if self._closed.is_set():
+                        return  # what is left is in a file that is another's to send by now
                     self._send_all()
             except MAY_PASS:
                 self._closed.wait(self._pause_s)

@@ -127,7 +127,7 @@ def test_newer_events_are_found_by_kind_and_subject(api):
         ("/endpoints/lat", 404, "not_found", "Did you mean 'late'?"),
         ("/monitors/lat/windows", 404, "not_found", "Did you mean 'late'?"),
         ("/datasets/flight/versions", 404, "not_found", "Did you mean 'flights'?"),
-        ("/datasets/flights/versions/99", 404, "not_found", "flights has the versions 1 to"),
+        ("/datasets/flights/versions/99", 404, "not_found", "flights has one version: flights@1"),
         ("/trace/abc", 400, "invalid_input", "32 hex digits"),
         ("/evnts", 404, "not_found", "Did you mean /api/v1/events"),
     ],
