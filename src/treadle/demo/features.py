@@ -106,6 +106,21 @@ def schedule(flights: pa.Table) -> pa.Table:
     return pa.table(columns).sort_by([("departs_at", "ascending"), ("flight_id", "ascending")])
 
 
+TOLD_BY = (
+    "year",
+    "month",
+    "day",
+    "carrier",
+    "flight",
+    "origin",
+    "dest",
+    "hour",
+    "dep_time",
+    "arr_delay",
+)
+"""The columns of flights that say what became of them."""
+
+
 def outcomes(flights: pa.Table) -> pa.Table:
     """Return what became of each flight, as the outcome feed tells it, ordered by day.
 

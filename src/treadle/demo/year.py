@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from treadle.data.checks import check_table
 from treadle.demo import faults, pipeline
 from treadle.demo.calls import Caller, spread, without
-from treadle.demo.features import outcomes, with_late_rates, without_days
+from treadle.demo.features import TOLD_BY, outcomes, with_late_rates, without_days
 from treadle.demo.flights_data import typed
 from treadle.demo.memory import give_back
 from treadle.demo.opening import FIRST_DAY, before
@@ -95,7 +95,8 @@ class Year:
     def _tables(self) -> Tables:
         if self._loaded is None:
             planned = self._client.pipelines.value(self._plan)
-            truth = what_became(planned, flights=self._client.data.table("flights"))
+            flights = self._client.data.table("flights", columns=list(TOLD_BY))
+            truth = what_became(planned, flights=flights)
             feed = faults.dead_outcome_feed(truth, first=DEAD_FEED, days=DEAD_DAYS)
             self._loaded = Tables(planned=planned, truth=truth, feed=feed)
         return self._loaded
