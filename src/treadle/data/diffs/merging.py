@@ -8,13 +8,13 @@ theirs' order.
 
 from __future__ import annotations
 
-import contextlib
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from treadle.data.column_types import as_shown
 from treadle.data.diffs.comparison import Comparison, same
 from treadle.data.diffs.entities import Conflict, MergeCounts, name_of_key
+from treadle.data.diffs.holding import Holding
 from treadle.data.diffs.merged_columns import Schemas, plan_columns
 from treadle.data.diffs.schemas import common_type
 from treadle.data.diffs.tables import BATCH_ROWS, as_written, compared
@@ -23,8 +23,8 @@ from treadle.kernel.errors import InvalidInput
 from treadle.kernel.late import pa
 
 if TYPE_CHECKING:
+    import contextlib
     from collections.abc import Iterator, Sequence
-    from types import TracebackType
 
     from treadle.data.contracts import ContractBody
     from treadle.data.diffs.entities import ConflictKind, Key, Side
@@ -35,7 +35,7 @@ EXAMPLES = 5
 _SIDES = ("base", "ours", "theirs")
 
 
-class TableMerge:
+class TableMerge(Holding):
     """The merged table and the conflicts, until it is closed: use it as a context manager.
 
     `prefer` decides every conflict for one side; without it the table has ours, and the conflicts
@@ -53,7 +53,7 @@ class TableMerge:
         prefer: Side | None = None,
         holding: contextlib.ExitStack | None = None,
     ) -> None:
-        self._stack = holding or contextlib.ExitStack()
+        super().__init__(holding)
         self._tables = {"base": base, "ours": ours, "theirs": theirs}
         self._prefer = prefer
         try:
@@ -65,21 +65,6 @@ class TableMerge:
         except BaseException:
             self._stack.close()
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Give back memory and files."""
-        self._stack.close()
 
     @property
     def key(self) -> Key:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,13 +16,14 @@ from treadle.data.diffs.entities import (
     RowChange,
     SchemaChange,
 )
+from treadle.data.diffs.holding import Holding
 from treadle.data.diffs.tables import BATCH_ROWS, as_written
 from treadle.data.engine import engine
 from treadle.kernel.late import np, pa
 
 if TYPE_CHECKING:
+    import contextlib
     from collections.abc import Iterator, Sequence
-    from types import TracebackType
 
     from treadle.data.contracts import ContractBody
     from treadle.data.diffs.entities import Key, RowKind
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 METADATA = b"treadle.diff"
 
 
-class TableDiff:
+class TableDiff(Holding):
     """What differs from one table to another.
 
     It holds files and memory until it is closed: use it as a context manager. Not for two threads.
@@ -49,7 +49,7 @@ class TableDiff:
         contract: ContractBody | None = None,
         holding: contextlib.ExitStack | None = None,
     ) -> None:
-        self._stack = holding or contextlib.ExitStack()
+        super().__init__(holding)
         self._before, self._after = before, after
         try:
             self._connection = self._stack.enter_context(engine(keeps_order=False))
@@ -61,21 +61,6 @@ class TableDiff:
             self._stack.close()
             raise
         self.schema = _schema(before, after, self.summary)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Give back memory and files."""
-        self._stack.close()
 
     @property
     def counts(self) -> Counts:

@@ -26,8 +26,8 @@ BLOCK_BYTES = 1 << 20
 _NOT_MODIFIED = 304
 _GONE_ELSEWHERE = frozenset({301, 302, 303, 307, 308})
 _NO_ENTRY = frozenset({401, 403})
-# What a request says to one server is not said to the next.
-_PRIVATE = frozenset({"authorization", "cookie", "proxy-authorization"})
+# All else that a request says to one server is not said to the next.
+_MAY_TRAVEL = frozenset({"user-agent", "accept", "if-none-match", "if-modified-since"})
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -92,12 +92,8 @@ def _next(
     if after.scheme not in {"http", "https"} or (before.scheme, after.scheme) == ("https", "http"):
         raise Refused(f"{told} sends on to {bare(target)}, which is not as safe; not followed.")
     if (before.scheme, before.netloc) != (after.scheme, after.netloc):
-        headers = {k: v for k, v in headers.items() if _may_travel(k)}
+        headers = {k: v for k, v in headers.items() if k.lower() in _MAY_TRAVEL}
     return target, headers
-
-
-def _may_travel(name: str) -> bool:
-    return name.lower() in {"user-agent", "accept", "if-none-match", "if-modified-since"}
 
 
 def _refusal(answer: urllib.error.HTTPError, told: str) -> Exception:
