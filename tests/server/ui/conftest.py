@@ -84,12 +84,13 @@ def handler(site: Site) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body)
 
         def stream(self):
+            mine: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+            # Before the browser can say "live": a test tells as soon as it reads that.
+            site.listeners.append(mine)
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream")
             self.end_headers()
-            mine: queue.SimpleQueue[str | None] = queue.SimpleQueue()
             self.wfile.write(b": open\n\n")
-            site.listeners.append(mine)
             while (message := mine.get()) is not None:
                 self.wfile.write(message.encode())
 
