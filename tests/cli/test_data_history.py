@@ -49,6 +49,36 @@ def test_the_log_comes_a_page_at_a_time(cli, pets):
     assert "1 of 3; go on with --offset 2" in said.err
 
 
+def test_a_commit_says_whether_it_changed_anything(cli, pets):
+    (pets / "dog.txt").unlink()
+    (pets / "cat.txt").write_text("meow")
+
+    old = cli("data", "commit", pets, "--name", "pets")
+    again = cli("data", "commit", pets, "--name", "pets")
+
+    assert old.out.startswith("pets@4  1 files  4 B  stored 0 B")
+    assert old.out.endswith("the same as pets@1\n")
+    assert again.out.startswith("pets@4  nothing changed")
+    assert "pets@4  (main)" in (log := cli("data", "log", "pets").out)
+    assert "the same as 1" in log
+    assert "pets@1" in cli("data", "show", "pets@4").out
+
+
+def test_a_revert_is_tried_done_and_then_nothing(cli, pets):
+    dry = cli("data", "revert", "pets@1", "--dry-run")
+    done = cli("data", "revert", "pets@1", "-m", "no dog", "--json")
+    again = cli("data", "revert", "pets@1")
+    late = cli("data", "revert", "pets@3", "--expect", "pets@3")
+
+    assert dry.out == "Would commit the content of pets@1 again, on pets@3 (pets@main).\n"
+    assert done.json == {
+        "kind": "reverted", "ref": "pets@1", "into": "pets@main", "was": "pets@3",
+        "version": "pets@4",
+    }  # fmt: skip
+    assert again.out == "pets@main is pets@4, which has the content of pets@1 already.\n"
+    assert (late.code, "is pets@4, not pets@3" in late.err) == (1, True)
+
+
 def test_conflicts_are_named_and_exit_1_and_a_side_settles_them(cli, pets):
     clash = cli("data", "merge", "pets@exp")
     dry = cli("data", "merge", "pets@exp", "--theirs", "--dry-run")

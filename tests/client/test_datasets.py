@@ -139,3 +139,11 @@ def test_a_branch_is_committed_on_and_walked_back(client: Client) -> None:
     assert flights.version("exp").ref == there.ref == "branched@2"
     assert [v.number for v in flights.log("exp")] == [2, 1]
     assert [v.number for v in flights.log()] == [3, 1]
+
+
+def test_an_older_version_is_made_the_newest_again(flights: DatasetHandle) -> None:
+    made = flights.revert("v1", message="second was wrong")
+
+    assert (made.ref, flights.version().ref) == ("flights@3", "flights@3")
+    assert made.arrow().equals(ROWS)
+    assert flights.revert(1).ref == "flights@3"

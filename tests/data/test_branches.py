@@ -152,7 +152,7 @@ def test_a_tag_takes_no_commit(data: Data) -> None:
         data.commit("n", numbers(9), branch="v1")
 
 
-def test_equal_content_is_one_version_and_a_branch_moves_on_to_it(data: Data) -> None:
+def test_the_same_commit_on_the_same_version_is_one_and_a_branch_moves_on_to_it(data: Data) -> None:
     data.commit("n", numbers(1))
     data.branch("n", "exp")
     there = data.commit("n", numbers(2), branch="exp")
@@ -161,22 +161,6 @@ def test_equal_content_is_one_version_and_a_branch_moves_on_to_it(data: Data) ->
 
     assert again == there
     assert data.version("n").ref == "n@2"
-
-
-def test_equal_content_of_long_ago_leaves_a_branch_where_it_is(data: Data) -> None:
-    first = data.commit("n", numbers(1))
-    data.commit("n", numbers(2))
-
-    assert data.commit("n", numbers(1)) == first
-    assert data.version("n").ref == "n@2"
-
-
-def test_equal_content_of_another_branch_is_merged_not_moved_to(data: Data) -> None:
-    forked(data)
-
-    with pytest.raises(Conflict, match="treadle data merge n@2 --into main"):
-        data.commit("n", numbers(1, 2))
-    assert data.version("n").ref == "n@3"
 
 
 def test_who_expects_another_head_is_told_who_is_there(everywhere: Data) -> None:

@@ -113,13 +113,6 @@ def test_other_bytes_are_the_next_version(everywhere: Data, csv: Path) -> None:
     assert everywhere.version("trips@1") == first
 
 
-def test_an_old_state_is_its_old_version(data: Data) -> None:
-    first = data.commit("trips", SMALL)
-    data.commit("trips", SMALL.slice(1))
-
-    assert data.commit("trips", SMALL) == first
-
-
 def test_the_same_bytes_may_be_in_two_datasets(data: Data, csv: Path) -> None:
     one, other = data.commit("one", csv), data.commit("other", csv)
 

@@ -69,10 +69,42 @@ def test_a_dataset_goes_whole_and_comes_back_with_its_names(everywhere: Data) ->
 
 def test_what_was_removed_comes_back_when_it_is_committed_again(data: Data) -> None:
     three(data)
+    data.branch("n", "main", at="n@1", force=True)
     data.remove("n@2")
 
     assert data.commit("n", numbers(1)).ref == "n@2"
     assert data.removed("n") == ()
+
+
+def test_the_content_of_a_removed_version_is_a_new_one_further_on(data: Data) -> None:
+    three(data)
+    data.remove("n@2")
+
+    again = data.commit("n", numbers(1))
+
+    assert (again.ref, again.parents, again.same_as) == ("n@4", (3,), None)
+    assert [v.number for v in data.removed("n")] == [2]
+
+
+def test_what_is_the_same_as_a_forgotten_version_is_the_same_as_the_oldest_left(
+    data: Data, clock: FrozenClock
+) -> None:
+    three(data)
+    data.revert("n@1")
+    data.revert("n@2")
+    data.revert("n@1")
+    data.remove("n@1")
+    data.remove("n@2")
+    clock.advance(GRACE_US)
+
+    data.forget_removed()
+
+    assert {v.number: v.same_as for v in data.versions("n").items} == {
+        3: None,
+        4: None,
+        5: None,
+        6: 4,
+    }
 
 
 def test_a_dataset_goes_on_counting_after_it_was_removed(data: Data) -> None:

@@ -56,8 +56,9 @@ def test_a_cell_changed_twice_stops_the_merge_until_a_side_is_taken(data: Data) 
     assert told.conflicts[0].why == "both changed: base 2, ours 5, theirs 6"
     assert data.version("trips").ref == "trips@3"
 
-    # What theirs alone has is a version already.
-    assert data.merge("trips@exp", take="theirs").version == "trips@2"
+    done = data.merge("trips@exp", take="theirs")
+    assert (done.version, data.version("trips").parents) == ("trips@4", (3, 2))
+    assert data.version("trips").same_as == 2
     assert data.table("trips")["fare"].to_pylist() == [1, 6, 3]
 
 

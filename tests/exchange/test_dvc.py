@@ -211,16 +211,22 @@ def test_damaged_bytes_are_named_and_do_not_come(client: Client, made: Theirs) -
     assert client.data.datasets().total == 0
 
 
-def test_what_went_back_to_an_older_state_is_that_version(client: Client, made: Theirs) -> None:
+def test_what_went_back_to_an_older_state_is_a_version_that_says_so(
+    client: Client, made: Theirs
+) -> None:
     old, new = made.keep(b"old"), made.keep(b"new")
     for md5 in (old, new, old):
         made.commit("d", md5)
 
     client.exchange.import_dvc(made.root)
     again = client.exchange.import_dvc(made.root)
+    (client.home / "imports" / "dvc").unlink()
+    client.exchange.import_dvc(made.root)
 
     assert content(client, "d") == {"d": b"old"}
-    assert client.data.versions("d").total == 2
+    found = client.data.versions("d").items
+    assert [(v.parents, v.same_as) for v in found] == [((2,), 1), ((1,), None), ((), None)]
+    assert client.data.version("d").ref == "d@3"
     assert again.came == {}
 
 

@@ -83,6 +83,16 @@ def test_a_dataset_with_the_digest_of_a_version_of_ours_ties_the_run_to_it(
     assert [found.id for found in tracking.runs_using("flights@1")] == [run.id]
 
 
+def test_of_several_versions_with_a_digest_the_oldest_is_tied(tracking, data, run):
+    old = data.commit("flights", pa.table({"x": [1, 2]}))
+    data.commit("flights", pa.table({"x": [1, 3]}))
+    data.revert("flights@1")
+
+    tracking.log_datasets(run.id, [described(digest=old.digest)])
+
+    assert [tied.ref for tied in tracking.run(run.id).inputs] == ["flights@1"]
+
+
 def test_a_dataset_of_another_name_or_digest_ties_nothing(tracking, data, run):
     version = data.commit("flights", pa.table({"x": [1, 2]}))
     others = [described(name="other", digest=version.digest), described(digest="0" * 36)]

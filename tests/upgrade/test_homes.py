@@ -101,6 +101,21 @@ def test_new_versions_lean_on_the_chunks_of_old_ones(client: Client, tmp_path: P
     read_all(client, tmp_path / "out")
 
 
+def test_an_older_state_can_be_the_newest_again(client: Client, tmp_path: Path) -> None:
+    lay_out(tmp_path / "pets", 1)
+    every = client.data.versions("pets").items
+
+    same = client.data.revert("trips@3")
+    back = client.data.revert("trips@1")
+    files = client.data.commit_files("pets", [tmp_path / "pets"])
+
+    assert [v.identity for v in every] == [v.digest for v in every]
+    assert (same.kind, back.version) == ("nothing", "trips@4")
+    assert (files.ref, files.parents, files.same_as) == ("pets@4", (3,), 1)
+    assert client.data.table("trips").equals(client.data.table("trips@1"))
+    assert client.data.fsck().damage == ()
+
+
 def test_old_tables_are_compared_and_merged(client: Client) -> None:
     with client.data.diff("trips@1", "trips@2", key=["id"]) as diff:
         changed = diff.counts

@@ -38,7 +38,9 @@ def test_everything_an_old_home_holds_is_read(old_home):
         served = client.serving.endpoint("even").variants[0].version
         releases = client.releases.releases("even")
         alerts = client.monitoring.alerts()
+        named = {v.identity == v.digest for v in client.data.versions("rows").items}
 
+    assert named == {True}
     assert datasets == ["rows", "truth"]
     assert (run.name, run.metrics) == ("by hand", {"loss": 0.7})
     assert champion == served == "even@1"

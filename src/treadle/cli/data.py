@@ -88,6 +88,7 @@ def show(ctx: click.Context, *, ref: str, as_json: bool) -> None:
             ("code", version.code_commit),
             *_source(version),
             ("digest", version.digest),
+            *([("same as", f"{version.dataset}@{version.same_as}")] if version.same_as else []),
             *(("file", f"{f.path}  {size(f.size_bytes)}  {f.digest}") for f in version.files),
             *(("column", f"{c.name}  {c.type}") for c in version.columns),
         ]

@@ -25,6 +25,7 @@ from treadle.cli.progress import progress_of
 
 if TYPE_CHECKING:
     from treadle.data.entities import DatasetVersion
+    from treadle.data.service import Data
     from treadle.data.trees.entities import Checked, Damage, Swept, TreeDiff, TreeEntry
 
 NAMED_AT_MOST = 20
@@ -73,7 +74,8 @@ def commit(
 
     A file of rows is a table: CSV (also .gz, .zip), JSON lines (also .gz), Parquet, Arrow. A
     folder, several paths or any other file are kept as the files they are, each piece of them once.
-    What is there already is not stored again, and equal bytes are the same version.
+    What is there already is not stored again. Where the branch has these bytes nothing changes;
+    those of an older version are a new one, and which it is the same as is said.
 
     Rows also come from a database (--from URL --sql QUERY, read-only), from files at an address
     (https, s3, gs, az, sftp and whatever fsspec reaches), from a Python function (--from
@@ -86,9 +88,12 @@ def commit(
         if dry_run:
             raise click.UsageError("--dry-run is for files of this machine.")
         data = client_of(ctx).data
-        keep = data.commit_files if kind == "files" else data.commit
+        keep, before = (
+            data.commit_files if kind == "files" else data.commit,
+            _head(data, name, branch),
+        )
         version = keep(name, source, message=message, branch=branch, expect=expect)
-        _answer(version, _sentence(version), as_json=as_json)
+        _answer(version, _sentence(version, before), as_json=as_json)
         return
     if not places:
         raise click.UsageError("Nothing to commit: give a path, an address, or --from.")
@@ -102,12 +107,15 @@ def commit(
         told = f"{held}  {size(plan.size_bytes)}  new {size(plan.new_bytes)}"
         _answer(plan, f"Would commit {told}", as_json=as_json)
         return
-    commit_paths = data.commit_table if is_table else data.commit_files
+    commit_paths, before = (
+        data.commit_table if is_table else data.commit_files,
+        _head(data, name, branch),
+    )
     with progress_of(f"Reading {paths[0].name}") as told_bytes:
         version = commit_paths(
             name, paths, message=message, progress=told_bytes, branch=branch, expect=expect
         )
-    _answer(version, _sentence(version), as_json=as_json)
+    _answer(version, _sentence(version, before), as_json=as_json)
 
 
 @click.command(
@@ -342,10 +350,23 @@ def _files_among(path: Path) -> bool:
     return bool(files_among(path))
 
 
-def _sentence(version: DatasetVersion) -> str:
+def _head(data: Data, name: str, branch: str) -> str:
+    """Return what a branch is before a commit, nothing where it is not there."""
+    from treadle.kernel.errors import NotFound
+
+    try:
+        return data.version(f"{name}@{branch}").ref
+    except NotFound:
+        return ""
+
+
+def _sentence(version: DatasetVersion, before: str) -> str:
+    if version.ref == before:
+        return f"{version.ref}  nothing changed  {version.digest}"
     held = f"{version.rows:,} rows" if version.is_table else f"{version.file_count:,} files"
     stored = f"  stored {size(version.stored_bytes)}" if version.stored_bytes is not None else ""
-    return f"{version.ref}  {held}  {size(version.size_bytes)}{stored}  {version.digest}"
+    same = f"  the same as {version.dataset}@{version.same_as}" if version.same_as else ""
+    return f"{version.ref}  {held}  {size(version.size_bytes)}{stored}  {version.digest}{same}"
 
 
 def _answer(value: Any, sentence: str, *, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""`treadle data log`, `branch`, `tag`, `merge`, `rm` and `restore`."""
+"""`treadle data log`, `branch`, `tag`, `merge`, `revert`, `rm` and `restore`."""
 
 from __future__ import annotations
 
@@ -204,6 +204,46 @@ def merge(
 
 
 @click.command(
+    "revert",
+    cls=Command,
+    example="treadle data revert flights@1 --dry-run\n"
+    "treadle data revert flights@1 -m 'May was wrong'",
+)
+@click.argument("ref")
+@click.option("--branch", default="main", show_default=True, help="The branch it goes on.")
+@click.option("--message", "-m", default="", help="Why.")
+@click.option("--expect", default="", metavar="REF", help="Only if the branch is there (NAME@3).")
+@dry_run_option
+@json_option
+@click.pass_context
+def revert(
+    ctx: click.Context,
+    *,
+    ref: str,
+    branch: str,
+    message: str,
+    expect: str,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Make the content of an older version (flights@1) the newest again.
+
+    It becomes a new version on the head of the branch; nothing is stored for it, and what came
+    between stays in the log.
+    """
+    found = client_of(ctx).data.revert(
+        ref, branch=branch, message=message, expect=expect, dry_run=dry_run
+    )
+    if found.kind == "nothing":
+        told = f"{found.into} is {found.was}, which has the content of {found.ref} already."
+    elif dry_run:
+        told = f"Would commit the content of {found.ref} again, on {found.was} ({found.into})."
+    else:
+        told = f"{found.version} on {found.into} is the same as {found.ref}; it was {found.was}."
+    _answer(found, told, as_json=as_json)
+
+
+@click.command(
     "rm",
     cls=Command,
     example="treadle data rm flights@2 --dry-run\n"
@@ -257,7 +297,7 @@ def restore(ctx: click.Context, *, ref: str, as_json: bool) -> None:
     _answer(found, told, as_json=as_json)
 
 
-HISTORY_COMMANDS = (log, branch_command, tag_command, merge, rm, restore)
+HISTORY_COMMANDS = (log, branch_command, tag_command, merge, revert, rm, restore)
 
 
 def _print_entry(entry: LogEntry, mark: str) -> None:
@@ -275,6 +315,7 @@ def _print_entry(entry: LogEntry, mark: str) -> None:
         when(version.created_at),
         version.actor,
         f"{held}, {size(version.size_bytes)}{stored}",
+        f"the same as {version.same_as}" if version.same_as else "",
         f"code {version.code_commit[:DIGITS_OF_COMMIT]}" if version.code_commit else "",
         version.message,
     ]
@@ -303,10 +344,7 @@ def _print_merged(found: Merged, *, dry_run: bool) -> None:
     elif found.kind == "merged":
         made = "Would merge" if dry_run else f"{found.version} merges"
         taken = _counted(found.taken, "row" if found.is_table else "path")
-        told = f"{made} {found.theirs} into {found.into}: {taken} taken."
-        if found.version == found.theirs:
-            told = f"Moved {found.into} to {found.version}: the merge comes to what that holds."
-        click.echo(told)
+        click.echo(f"{made} {found.theirs} into {found.into}: {taken} taken.")
     else:
         for clash in found.conflicts[:CONFLICTS_SHOWN]:
             path = clash.path if clash.path.isprintable() else repr(clash.path)

@@ -62,6 +62,23 @@ class DatasetHandle:
             version = data.commit(name, source, **on)
         return VersionHandle(version, data=data)
 
+    def revert(
+        self,
+        asked: str | int,
+        *,
+        branch: str = MAIN,
+        message: str = "",
+        expect: str = "",
+    ) -> VersionHandle:
+        """Make an older version's content the newest again: `revert("v1")`.
+
+        It is a new version on the head of the branch; where that has this content it is the head.
+        """
+        made = self._data.revert(
+            self._found(str(asked)).ref, branch=branch, message=message, expect=expect
+        )
+        return VersionHandle(self._data.version(made.version), data=self._data)
+
     def version(self, asked: str | int = "latest") -> VersionHandle:
         """Return a version: `3`, `"v3"`, a digest's start, a branch, tag, time, or latest."""
         return VersionHandle(self._found(str(asked)), data=self._data)

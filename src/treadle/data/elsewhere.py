@@ -41,9 +41,10 @@ class Elsewhere(Tables):
         """Commit a file of rows, a frame, or what a source gives (`sources.sql(…)`).
 
         Anything else is committed as the files it is (`commit_files`): a folder, several paths, a
-        file of another kind. The same bytes under the same file name give the version that is there
-        already, and so do the same rows of a frame; a source that did not change is not read again.
-        Raises InvalidInput, with lines, for a file that cannot be read; no version is made.
+        file of another kind. What the newest version has, the same bytes under one file name or the
+        same rows of a frame, changes nothing: it is that version; a source that did not change
+        is not read again. Raises InvalidInput, with lines, for a file that cannot be read; no
+        version is made.
 
         It lands on the head of `branch`, also when that moved meanwhile; `expect` names the version
         that must be the head, else Conflict is raised. A merge names its `parents` by number.

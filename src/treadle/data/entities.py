@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from treadle.data.branches.entities import MAIN
+from treadle.kernel.digests import digest_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Verdict = Literal["pass", "warn", "fail"]
 QuarantineState = Literal["held", "released", "rejected"]
 QuarantineKind = Literal["version", "rows"]
 
 MAX_EXAMPLES = 5
+_CONTENT = ("digest", "files", "table", "columns", "rows", "size_bytes", "tree", "file_count")
 _SEVERITY: dict[Verdict, int] = {"pass": 0, "warn": 1, "fail": 2}
 
 
@@ -54,10 +59,12 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
 class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
     """One immutable state of a dataset: a table, or files.
 
-    `digest` names its content, `size_bytes` is the size of the committed files. Of a table, `files`
-    is what was committed and `table` the digest that names its rows. What lies in chunks has a
-    `tree`: the digest of the list of its files, `file_count` of them; `stored_bytes` is what
-    storing them took beyond what was there. A table without a tree is one Parquet object, `table`.
+    `digest` names its content, `identity` the version itself: its content and what it was made on.
+    An older state that was committed again is a version of its own, `same_as` the oldest with that
+    content. `size_bytes` is the size of the committed files. Of a table, `files` is what was
+    committed and `table` the digest that names its rows. What lies in chunks has a `tree`: the
+    digest of the list of its files, `file_count` of them; `stored_bytes` is what storing them took
+    beyond what was there. A table without a tree is one Parquet object, `table`.
 
     `parents` are the numbers of the versions it was made on: none for the first, two for a merge;
     `branch` is where it was committed. A removed one is not read until it is restored.
@@ -85,6 +92,8 @@ class DatasetVersion(msgspec.Struct, frozen=True, kw_only=True):
     removed_at: int | None = None
     removed_by: str = ""
     source: Provenance | None = None
+    identity: str = ""
+    same_as: int | None = None
 
     @property
     def is_table(self) -> bool:
@@ -193,6 +202,22 @@ class RowsHeld(msgspec.Struct, frozen=True, kw_only=True):
     validation: Validation
     quarantine: Quarantine | None
     version: DatasetVersion
+
+
+def identity_of(digest: str, parents: Sequence[str]) -> str:
+    """Return what names a version: its content's digest, and the identities it was made on.
+
+    So the same commit on the same version is the same version in every home, and one on another is
+    not. A first version is named by its content.
+    """
+    return digest_json({"content": digest, "parents": list(parents)}) if parents else digest
+
+
+def with_content(draft: DatasetVersion, version: DatasetVersion) -> DatasetVersion:
+    """Return a draft with the content of a version that is there: nothing is stored for it."""
+    return msgspec.structs.replace(
+        draft, **{name: getattr(version, name) for name in _CONTENT}, stored_bytes=0
+    )
 
 
 def worst(checks: tuple[CheckResult, ...]) -> Verdict:

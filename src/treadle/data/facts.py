@@ -32,6 +32,8 @@ class DatasetCommitted(Fact, frozen=True, kw_only=True):
     branch: str = MAIN
     parents: tuple[int, ...] = ()
     source: Provenance | None = None
+    identity: str = ""
+    same_as: int | None = None
 
     def subject(self) -> str:
         return f"dataset/{self.dataset}"

@@ -1,7 +1,8 @@
 """How a version is asked for.
 
 `flights` and `flights@latest` (the head of `main`), `flights@3`, `flights@4a3df1` (the start of its
-digest), `flights@exp` (a branch), `flights@v1` (a tag).
+digest; of several versions with that content the oldest), `flights@exp` (a branch), `flights@v1` (a
+tag).
 
 Also by time: `flights@2013-07-04T12:00` is the newest that was committed up to that instant, UTC
 unless it says otherwise, and `flights@2013-07-04` up to the end of that day; of those that `main`

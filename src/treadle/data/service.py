@@ -70,7 +70,10 @@ class Data(Elsewhere, History, Remotes, RowQuarantines, ContractHistory):
         return page_of(items, total=total, offset=offset)
 
     def version(self, ref: str) -> DatasetVersion:
-        """Return a version: `flights`, `flights@3`, `flights@` + its digest, a branch or a tag."""
+        """Return a version: `flights`, `flights@3`, `flights@` + its digest, a branch or a tag.
+
+        Of several with one digest it is the oldest.
+        """
         with self._store.read() as tx:
             return find_version(tx, ref)
 
@@ -235,11 +238,13 @@ class Data(Elsewhere, History, Remotes, RowQuarantines, ContractHistory):
             return sql.quarantines_of(tx, name)
 
     def is_quarantined(self, ref: str) -> bool:
-        """Say whether a version is held back, or was rejected for good."""
+        """Say whether a version, or one with its content, is held back or rejected for good."""
         with self._store.read() as tx:
             version = find_version(tx, ref)
-            found = sql.quarantines_of(tx, version.dataset, number=version.number)
-        return any(q.state in {"held", "rejected"} for q in found)
+            equal = {v.number for v in sql.versions_with(tx, version.dataset, version.digest)}
+            found = sql.quarantines_of(tx, version.dataset)
+        held = (q for q in found if q.version_number in equal)
+        return any(q.state in {"held", "rejected"} for q in held)
 
     def release_quarantine(self, identifier: str) -> Quarantine:
         """Decide that a held version may be used after all."""

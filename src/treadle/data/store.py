@@ -77,8 +77,11 @@ dataset_versions = Table(
     Column("removed_at", Instant),
     Column("removed_by", Text, nullable=False, server_default=""),
     Column("source", Json),
+    Column("identity", Text, nullable=False, server_default="", info=MENTIONS),
+    Column("same_as", Integer),
     UniqueConstraint("dataset", "number"),
-    UniqueConstraint("dataset", "digest"),
+    UniqueConstraint("dataset", "identity"),
+    Index("ix_dataset_versions_dataset_digest", "dataset", "digest"),
 )
 
 contracts = Table(
@@ -162,21 +165,47 @@ def version_by_number(tx: Transaction, name: str, number: int) -> DatasetVersion
     return _one_version(tx, dataset_versions.c.dataset == name, dataset_versions.c.number == number)
 
 
-def version_by_digest(tx: Transaction, name: str, digest: str) -> DatasetVersion | None:
-    """Return a version by its whole digest, removed or not."""
-    return _one_version(tx, dataset_versions.c.dataset == name, dataset_versions.c.digest == digest)
+def version_by_identity(tx: Transaction, name: str, identity: str) -> DatasetVersion | None:
+    """Return the version that has a content on a history, removed or not."""
+    return _one_version(
+        tx, dataset_versions.c.dataset == name, dataset_versions.c.identity == identity
+    )
+
+
+def versions_with(tx: Transaction, name: str, digest: str) -> tuple[DatasetVersion, ...]:
+    """Return the versions with a content, removed ones too, oldest first."""
+    query = (
+        select(dataset_versions)
+        .where(dataset_versions.c.dataset == name, dataset_versions.c.digest == digest)
+        .order_by(dataset_versions.c.number)
+    )
+    return tuple(_as(DatasetVersion, row) for row in tx.execute(query))
 
 
 def versions_by_prefix(tx: Transaction, name: str, prefix: str) -> list[DatasetVersion]:
-    """Return up to two versions whose digest begins with a prefix: one means it is certain."""
+    """Return a version for up to two digests that begin with a prefix: one means it is certain.
+
+    Of several versions with one content it is the oldest that was not removed.
+    """
     query = (
-        select(dataset_versions)
+        select(dataset_versions.c.digest)
         .where(dataset_versions.c.dataset == name)
         .where(dataset_versions.c.digest.startswith(prefix, autoescape=True))
-        .order_by(dataset_versions.c.number)
+        .distinct()
+        .order_by(dataset_versions.c.digest)
         .limit(2)
     )
-    return [_as(DatasetVersion, row) for row in tx.execute(query)]
+    found = [versions_with(tx, name, digest) for digest in list(tx.execute(query).scalars())]
+    return [next((v for v in each if v.removed_at is None), each[0]) for each in found]
+
+
+def identities(tx: Transaction, name: str, numbers: Iterable[int]) -> list[str]:
+    """Return the identities of versions by their numbers, in the order of these."""
+    query = select(dataset_versions.c.number, dataset_versions.c.identity).where(
+        dataset_versions.c.dataset == name, dataset_versions.c.number.in_(wanted := list(numbers))
+    )
+    found = {row.number: row.identity for row in tx.execute(query)}
+    return [found[number] for number in wanted if number in found]
 
 
 def numbers_until(tx: Transaction, name: str, instant: int) -> list[int]:

@@ -10,13 +10,15 @@ import msgspec
 from treadle.data import store as sql
 from treadle.data.branches import store as pointers
 from treadle.data.branches.entities import MAIN
-from treadle.data.branches.graph import descends
+from treadle.data.entities import identity_of
 from treadle.data.facts import BranchSet, DatasetCommitted, DatasetRestored
 from treadle.data.refs import find_version
 from treadle.kernel.actors import current_actor
 from treadle.kernel.errors import Conflict, InvalidInput, NotFound, near_misses
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from treadle.data.branches.entities import Pointer
     from treadle.data.entities import DatasetVersion
     from treadle.storage.transaction import Transaction
@@ -38,24 +40,29 @@ def require_name(name: str) -> None:
 
 
 def add_version(tx: Transaction, draft: DatasetVersion, *, expect: str = "") -> DatasetVersion:
-    """Make a version visible on its branch under the next number; equal content is one version.
+    """Make a version visible on its branch under the next number, unless that has its content.
 
     It is made on whatever is the branch's head by then, so that of two writers at once both land;
     `expect` names the version that must be the head, or Conflict is raised. A draft with parents
-    is a merge; one with an instant was made then.
+    is a merge; one with an instant was made then. The content of an older version is a new one
+    that says so (`same_as`). The same content on the same parents is one version: the branch moves
+    to that.
     """
     sql.lock_dataset(tx, draft.dataset)
     head = _head(tx, draft)
-    if expect:
-        _require_head(tx, draft, head, expect=expect)
-    known = sql.version_by_digest(tx, draft.dataset, draft.digest)
+    require_head(tx, draft, head, expect=expect)
+    equal = sql.versions_with(tx, draft.dataset, draft.digest)
+    parents = draft.parents or ((head,) if head else ())
+    known = _known(tx, draft, equal, parents=parents, head=head)
     if known is not None:
-        return _known(tx, known, draft, head=head)
+        return _moved_to(tx, known, draft, head=head)
     version = msgspec.structs.replace(
         draft,
         number=sql.next_number(tx, draft.dataset),
         created_at=draft.created_at or tx.at,
-        parents=draft.parents or ((head,) if head else ()),
+        parents=parents,
+        identity=_identity(tx, draft, parents),
+        same_as=next((each.number for each in equal if each.removed_at is None), None),
     )
     sql.insert_version(tx, version)
     point_branch(tx, version.dataset, version.branch, version.number)
@@ -96,7 +103,10 @@ def _head(tx: Transaction, draft: DatasetVersion) -> int:
     return require_branch(tx, draft.dataset, draft.branch).number
 
 
-def _require_head(tx: Transaction, draft: DatasetVersion, head: int, *, expect: str) -> None:
+def require_head(tx: Transaction, draft: DatasetVersion, head: int, *, expect: str) -> None:
+    """Raise Conflict unless what is expected, if anything, is the head of the draft's branch."""
+    if not expect:
+        return
     wanted = find_version(tx, expect if "@" in expect else f"{draft.dataset}@{expect}")
     if (wanted.dataset, wanted.number) != (draft.dataset, head):
         now = f"{draft.dataset}@{head}" if head else "not there yet"
@@ -108,30 +118,45 @@ def _require_head(tx: Transaction, draft: DatasetVersion, head: int, *, expect: 
 
 
 def _known(
+    tx: Transaction,
+    draft: DatasetVersion,
+    equal: Sequence[DatasetVersion],
+    *,
+    parents: tuple[int, ...],
+    head: int,
+) -> DatasetVersion | None:
+    """Return the version that a commit comes to, if it is there: the head, or one made on that."""
+    if not draft.parents:
+        # What comes with its own history may have been here before, and more after it.
+        anywhere = bool(draft.created_at)
+        at_head = next((each for each in equal if anywhere or each.number == head), None)
+        if at_head is not None:
+            return at_head
+    made_so = next((each for each in equal if each.parents == parents), None)
+    return made_so or sql.version_by_identity(tx, draft.dataset, _identity(tx, draft, parents))
+
+
+def _identity(tx: Transaction, draft: DatasetVersion, parents: Sequence[int]) -> str:
+    return identity_of(draft.digest, sql.identities(tx, draft.dataset, parents))
+
+
+def _moved_to(
     tx: Transaction, known: DatasetVersion, draft: DatasetVersion, *, head: int
 ) -> DatasetVersion:
-    """Return the version with the same content; the branch moves to it where that loses nothing."""
+    """Have a branch be at a version that is there; one that was removed comes back."""
     if known.removed_at is not None:
         sql.mark_restored(tx, known.dataset, [known.number])
         tx.emit(DatasetRestored(dataset=known.dataset, numbers=(known.number,)))
         known = msgspec.structs.replace(known, removed_at=None, removed_by="")
-    links = sql.links(tx, known.dataset)
-    is_merge = bool(draft.parents)
-    if known.number == head or (descends(links, head, known.number) and not is_merge):
-        return known
-    if head and not is_merge and not descends(links, known.number, head):
-        raise Conflict(
-            f"{known.ref} has this content, and branch {draft.branch} is at "
-            f"{known.dataset}@{head}: neither descends from the other.",
-            hint=f"Merge it: treadle data merge {known.ref} --into {draft.branch}",
+    is_past = bool(draft.created_at and head)  # whoever brings a history says where it ends
+    if known.number != head and not is_past:
+        point_branch(tx, known.dataset, draft.branch, known.number)
+        tx.emit(
+            BranchSet(
+                dataset=known.dataset,
+                name=draft.branch,
+                version_number=known.number,
+                was=head or None,
+            )
         )
-    point_branch(tx, known.dataset, draft.branch, known.number)
-    tx.emit(
-        BranchSet(
-            dataset=known.dataset,
-            name=draft.branch,
-            version_number=known.number,
-            was=head or None,
-        )
-    )
     return known

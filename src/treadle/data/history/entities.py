@@ -47,6 +47,19 @@ class Merged(msgspec.Struct, frozen=True, kw_only=True):
     is_table: bool = False
 
 
+class Reverted(msgspec.Struct, frozen=True, kw_only=True):
+    """What a revert did, or would do: `ref` is whose content the branch has now, `was` its head.
+
+    `nothing` was to be done where the head has that content already; then it is the `version`.
+    """
+
+    kind: Literal["nothing", "reverted"]
+    ref: str
+    into: str
+    was: str
+    version: str = ""
+
+
 class Removal(msgspec.Struct, frozen=True, kw_only=True):
     """The versions that are removed, or would be, and what `gc` will free after the grace time."""
 

@@ -10,7 +10,7 @@ from treadle.data import store as sql
 from treadle.data.branches.entities import MAIN
 from treadle.data.branches.graph import descends, merge_base
 from treadle.data.diffs.service import Diffs
-from treadle.data.entities import DatasetVersion
+from treadle.data.entities import DatasetVersion, with_content
 from treadle.data.facts import BranchSet
 from treadle.data.history.entities import Clash, Merged
 from treadle.data.history.merging import differing, merge_trees
@@ -18,7 +18,7 @@ from treadle.data.refs import find_version
 from treadle.data.tables.service import Tables
 from treadle.data.trees.encoding import read_tree
 from treadle.data.trees.service import ATTEMPTS
-from treadle.data.versions import point_branch, require_branch
+from treadle.data.versions import add_version, point_branch, require_branch
 from treadle.kernel.errors import Conflict, InvalidInput
 from treadle.storage.chunks.writing import ChunkWriter
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from treadle.data.diffs.entities import Conflict as RowConflict
+    from treadle.data.diffs.merging import TableMerge
     from treadle.data.history.entities import Side
     from treadle.data.trees.entities import TreeEntry
 
@@ -136,8 +137,8 @@ class Mergers(Tables, Diffs):
         if clashes:
             return sides.merged(kind="conflicts", conflicts=clashes, conflict_count=len(clashes))
         taken = differing(trees[1], merged)
-        if dry_run or not taken:
-            return sides.merged(kind="merged" if taken else "nothing", taken=taken)
+        if dry_run:
+            return sides.merged(kind="merged", taken=taken)
         draft = self.draft(
             ours.dataset,
             message=message or sides.message,
@@ -181,23 +182,32 @@ class Mergers(Tables, Diffs):
                     is_table=True,
                 )
             taken = counts.added + counts.removed + counts.changed
-            if dry_run or rows.is_ours:
-                kind = "nothing" if rows.is_ours else "merged"
-                return sides.merged(kind=kind, taken=taken, is_table=True)
+            if dry_run:
+                return sides.merged(kind="merged", taken=taken, is_table=True)
             try:
-                version = self.commit_table(
-                    ours.dataset,
-                    rows.arrow(),
-                    message=message or sides.message,
-                    branch=sides.branch,
-                    expect=ours.ref,
-                    parents=(ours.number, theirs.number),
-                )
+                version = self._land_rows(sides, rows, message=message)
             except Conflict as error:
                 if "head" in error.data:  # somebody committed there
                     return None
                 raise
         return sides.merged(kind="merged", version=version.ref, taken=taken, is_table=True)
+
+    def _land_rows(self, sides: Sides, rows: TableMerge, *, message: str) -> DatasetVersion:
+        ours, parents = sides.ours, (sides.ours.number, sides.theirs.number)
+        told = message or sides.message
+        if rows.is_ours:  # nothing is new, and from now on it is known that they were merged
+            draft = self.draft(ours.dataset, message=told, branch=sides.branch, parents=parents)
+            with self._store.write() as tx:
+                find_version(tx, ours.ref)
+                return add_version(tx, with_content(draft, ours), expect=ours.ref)
+        return self.commit_table(
+            ours.dataset,
+            rows.arrow(),
+            message=told,
+            branch=sides.branch,
+            expect=ours.ref,
+            parents=parents,
+        )
 
     def _entries(self, version: DatasetVersion | None) -> tuple[TreeEntry, ...]:
         if version is None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from treadle.data import store as sql
 from treadle.data.branches import store as pointers
 from treadle.data.branches.entities import MAIN, Pointer, require_pointer_name
 from treadle.data.branches.graph import ancestors
+from treadle.data.entities import with_content
 from treadle.data.facts import BranchDeleted, BranchSet, TagDeleted, TagSet
 from treadle.data.history import store as history
-from treadle.data.history.entities import LogEntry
+from treadle.data.history.entities import LogEntry, Reverted
 from treadle.data.history.mergers import Mergers
 from treadle.data.history.removals import Removals
 from treadle.data.refs import find_even_removed, find_version, version_before
-from treadle.data.versions import point_branch, require_branch
+from treadle.data.versions import add_version, point_branch, require_branch, require_head
 from treadle.kernel.actors import current_actor
 from treadle.kernel.errors import Conflict, InvalidInput, NotFound
 from treadle.kernel.paging import Page, page_of
@@ -144,6 +147,52 @@ class History(Mergers, Removals):
             for each in page
         )
         return page_of(items, total=len(numbers), offset=offset)
+
+    def revert(
+        self,
+        ref: str,
+        *,
+        branch: str = MAIN,
+        message: str = "",
+        expect: str = "",
+        dry_run: bool = False,
+    ) -> Reverted:
+        """Commit the content of a version (`flights@1`) again, on the head of a branch.
+
+        Nothing is lost and nothing is stored: what came between stays in the log. `expect` names
+        the version that must be the head, else Conflict is raised.
+        """
+        with self._store.read() if dry_run else self._store.write() as tx:
+            version = find_version(tx, ref)
+            if not dry_run:
+                sql.lock_dataset(tx, version.dataset)
+            head = find_version(tx, require_branch(tx, version.dataset, branch).version)
+            told = Reverted(
+                kind="nothing" if head.digest == version.digest else "reverted",
+                ref=version.ref,
+                into=f"{version.dataset}@{branch}",
+                was=head.ref,
+                version=head.ref if head.digest == version.digest else "",
+            )
+            message = message or f"revert to {version.ref}"
+            draft = with_content(
+                self.draft(
+                    version.dataset, message=message, branch=branch, read_from=version.source
+                ),
+                version,
+            )
+            if dry_run:
+                require_head(tx, draft, head.number, expect=expect)
+                return told
+            made = add_version(tx, draft, expect=expect)
+        return msgspec.structs.replace(told, version=made.ref)
+
+    def equal_versions(self, ref: str) -> tuple[DatasetVersion, ...]:
+        """Return the versions of a dataset with the content of one, itself too, oldest first."""
+        with self._store.read() as tx:
+            version = find_version(tx, ref)
+            found = sql.versions_with(tx, version.dataset, version.digest)
+        return tuple(each for each in found if each.removed_at is None)
 
     def version_before(self, ref: str) -> DatasetVersion | None:
         """Return what a version was made on, None for a first one; of a merge, what INTO had."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 
 from treadle.data import store as sql
 from treadle.data.branches.store import dataset_refs
@@ -51,7 +51,10 @@ def set_parents(tx: Transaction, name: str, parents: Mapping[int, tuple[int, ...
 
 
 def forget(tx: Transaction, name: str, numbers: Collection[int]) -> None:
-    """Take versions away for good, with the branches, tags, verdicts and quarantines of them."""
+    """Take versions away for good, with the branches, tags, verdicts and quarantines of them.
+
+    A version that says that it is the same as one of them says so of the oldest left.
+    """
     for number in numbers:
         mine = (versions.c.dataset == name, versions.c.number == number)
         tx.execute(delete(versions).where(*mine))
@@ -60,6 +63,19 @@ def forget(tx: Transaction, name: str, numbers: Collection[int]) -> None:
         for table in (sql.validations, sql.quarantines):
             about = (table.c.dataset == name, table.c.version_number == number)
             tx.execute(delete(table).where(*about))
+    for number in numbers:
+        _mend_same_as(tx, name, number)
+
+
+def _mend_same_as(tx: Transaction, name: str, gone: int) -> None:
+    referring = (versions.c.dataset == name, versions.c.same_as == gone)
+    query = select(versions.c.number, versions.c.digest).where(*referring)
+    for number, digest in [(row.number, row.digest) for row in tx.execute(query)]:
+        equal = (versions.c.dataset == name, versions.c.digest == digest)
+        oldest = tx.execute(select(func.min(versions.c.number)).where(*equal)).scalar_one()
+        left = None if oldest == number else oldest
+        mine = (versions.c.dataset == name, versions.c.number == number)
+        tx.execute(update(versions).where(*mine).values(same_as=left))
 
 
 def _versions(tx: Transaction, *narrowed: ColumnElement[bool]) -> tuple[DatasetVersion, ...]:

@@ -314,13 +314,6 @@ class _Step:
             or not began
         ):
             raise _Overtaken
-        if version is not None and version.number != head:
-            raise Conflict(
-                f"What {self.name} would be now is {version.ref}, and main is at "
-                f"{self.name}@{head} already.",
-                hint=f"Move main back to it: treadle data branch {self.name} {MAIN} "
-                f"--from {version.ref} --force",
-            )
         if version is None and mark is not None and self._is_as_before(mark):
             return
         revision = 1 + (mark.revision if mark else 0)

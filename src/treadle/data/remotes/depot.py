@@ -12,7 +12,7 @@ import msgspec
 
 from treadle.data.remotes import keys
 from treadle.data.remotes.cache import Cache
-from treadle.data.remotes.entities import FORMAT, SEALED_FORMAT, Head, Marker, PackIndex, State
+from treadle.data.remotes.entities import SEALED_FORMAT, STEP_FORMAT, Head, Marker, PackIndex, State
 from treadle.kernel.actors import current_actor
 from treadle.kernel.digests import digest_bytes
 from treadle.kernel.errors import Conflict, Corrupt, InvalidInput, NotFound
@@ -186,9 +186,9 @@ class Depot:
         return self._decoded(data, key, Head)
 
     def _state(self, head: Head) -> State:
-        if head.format > FORMAT:
+        if head.format > STEP_FORMAT:
             raise InvalidInput(
-                f"The last push to {self.url} is of format {head.format}, not {FORMAT}.",
+                f"The last push to {self.url} is of format {head.format}, not {STEP_FORMAT}.",
                 hint="A newer version of Treadle wrote it: use that.",
             )
         return self.record(head.state, State)

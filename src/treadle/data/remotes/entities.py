@@ -9,6 +9,8 @@ from __future__ import annotations
 import msgspec
 
 FORMAT = 1
+STEP_FORMAT = 2
+"""Of a step from which on versions are named by what they were made on, too."""
 SEALED_FORMAT = 2
 """Of a remote in which all but its marker is encrypted; what does not know that refuses it."""
 
@@ -41,15 +43,22 @@ class PackIndex(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
-    """A version that a remote has: its digest, its number there, its record, its parents' digests.
+    """A version that a remote has: its digest, its number there, its record, who its parents are.
 
-    A number is above those of the parents.
+    A number is above those of the parents, which go by their identities; `identity` is empty where
+    it is the digest.
     """
 
     digest: str
     number: int
     record: str
     parents: tuple[str, ...] = ()
+    identity: str = ""
+
+    @property
+    def name(self) -> str:
+        """Return what names the version in every home."""
+        return self.identity or self.digest
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +66,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
     `versions` are ordered by number, `contracts` the records of contracts, oldest first, and
     `indexes` those of all packs that the versions need. `branches` and `tags` name versions by
-    digest; these alone may differ in a later state.
+    identity; these alone may differ in a later state.
     """
 
     dataset: str
@@ -76,7 +85,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     actor: str
     at: int
-    format: int = FORMAT
+    format: int = STEP_FORMAT
 
 
 class Moved(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,25 +21,25 @@ if TYPE_CHECKING:
 
 
 class Graph(NamedTuple):
-    """How the versions of a dataset descend here: digests by number, and parents."""
+    """How the versions of a dataset descend here: what names them by number, and parents."""
 
     dataset: str
-    digests: Mapping[int, str]
+    names: Mapping[int, str]
     links: Links
     pointers: Sequence[Pointer]
     removed: frozenset[int]
 
-    def number(self, digest: str) -> int:
+    def number(self, identity: str) -> int:
         """Return a version's number here, 0 when it is not here."""
-        return next((n for n, known in self.digests.items() if known == digest), 0)
+        return next((n for n, known in self.names.items() if known == identity), 0)
 
     def parents(self, number: int) -> tuple[str, ...]:
-        """Return the digests of a version's parents."""
-        return tuple(self.digests[p] for p in self.links.get(number, ()) if p in self.digests)
+        """Return the identities of a version's parents."""
+        return tuple(self.names[p] for p in self.links.get(number, ()) if p in self.names)
 
 
 class Named(NamedTuple):
-    """Branches and tags as a remote has them: each with a version's digest."""
+    """Branches and tags as a remote has them: each with a version's identity."""
 
     branches: dict[str, str]
     tags: dict[str, str]
@@ -48,7 +48,7 @@ class Named(NamedTuple):
         """Return the names that a state has otherwise, or not."""
         old = {**state.branches, **state.tags}
         new = {**self.branches, **self.tags}
-        return tuple(name for name, digest in new.items() if old.get(name) != digest)
+        return tuple(name for name, identity in new.items() if old.get(name) != identity)
 
 
 def pushed(graph: Graph, state: State, *, sent: set[str], url: str, force: bool) -> Named:
@@ -58,19 +58,19 @@ def pushed(graph: Graph, state: State, *, sent: set[str], url: str, force: bool)
     """
     named = Named(dict(state.branches), dict(state.tags))
     for pointer in graph.pointers:
-        digest = graph.digests[pointer.number]
+        identity = graph.names[pointer.number]
         there = named.tags if pointer.kind == "tag" else named.branches
-        was = there.get(pointer.name, digest)
-        if digest not in sent or pointer.number in graph.removed:
+        was = there.get(pointer.name, identity)
+        if identity not in sent or pointer.number in graph.removed:
             continue
-        if was != digest:
+        if was != identity:
             known, is_branch = graph.number(was), pointer.kind == "branch"
             if is_branch and known and descends(graph.links, known, pointer.number):
                 continue  # ours is behind
             is_ahead = is_branch and descends(graph.links, pointer.number, known)
             if not is_ahead and not force:
                 raise _apart(graph, pointer, was=was, url=url)
-        there[pointer.name] = digest
+        there[pointer.name] = identity
     return named
 
 
@@ -81,8 +81,8 @@ def pulled(tx: Transaction, graph: Graph, state: State) -> tuple[str, ...]:
     both: tuple[tuple[PointerKind, Mapping[str, str]], ...]
     both = (("branch", state.branches), ("tag", state.tags))
     for kind, there in both:
-        for name, digest in there.items():
-            number, known = graph.number(digest), mine.get(name)
+        for name, identity in there.items():
+            number, known = graph.number(identity), mine.get(name)
             if not number or number in graph.removed or (known and known.number == number):
                 continue
             is_behind = known is not None and descends(graph.links, number, known.number)
@@ -92,7 +92,7 @@ def pulled(tx: Transaction, graph: Graph, state: State) -> tuple[str, ...]:
                 notes.append(_differs(graph.dataset, name, kind, known, number))
     # Of one version alone the head of main may not have come: its name is to mean something.
     if MAIN not in mine and graph.number(state.branches.get(MAIN, "")) == 0:
-        _point(tx, graph.dataset, MAIN, "branch", max(graph.digests), None)
+        _point(tx, graph.dataset, MAIN, "branch", max(graph.names), None)
     return tuple(notes)
 
 

@@ -85,7 +85,7 @@ class Puller:
         objects = self._missing_objects(versions)
         size = sum(index.size_bytes for index in packs) + sum(objects.values())
         size += sum(places[digest].length for digest in loose)
-        parents = {each.digest: each.parents for each in held}
+        parents = {each.name: each.parents for each in held}
         return Order(versions, parents, needed, missing, packs, loose, objects, size), remote
 
     def fetch(self, order: Order, remote: RemoteReader) -> None:
@@ -109,7 +109,9 @@ class Puller:
                     hint="Nothing was pulled.",
                 )
         return [
-            msgspec.structs.replace(record, number=each.number, stored_bytes=None)
+            msgspec.structs.replace(
+                record, number=each.number, stored_bytes=None, identity=each.name, same_as=None
+            )
             for each, record in zip(held, records, strict=True)
         ]
 
@@ -189,13 +191,13 @@ def chosen(turn: Turn, wanted: str, *, url: str) -> list[Held]:
         return versions[-1:]
     found = [h for h in versions if str(h.number) == wanted]
     found = found or [h for h in versions if h.digest.startswith(wanted.lower())]
-    if len(found) > 1:
+    if len({each.digest for each in found}) > 1:
         raise InvalidInput(f"{wanted!r} begins the digests of several versions.")
     if not found:
         newest = f"{turn.state.dataset}@{versions[-1].number}"
         hint = f"The newest there is {newest}."
         raise NotFound("version", f"{turn.state.dataset}@{wanted} in {url}", hint=hint)
-    return found
+    return found[:1]
 
 
 def make_visible(tx: Transaction, order: Order, *, url: str) -> list[DatasetVersion] | None:
@@ -208,19 +210,23 @@ def make_visible(tx: Transaction, order: Order, *, url: str) -> list[DatasetVers
         return None
     dataset = order.versions[0].dataset
     sql.lock_dataset(tx, dataset)
-    numbers = remotes_sql.numbers_of(tx, dataset)
-    by_digest = {digest: number for number, digest in numbers.items()}
+    here = remotes_sql.identities_of(tx, dataset)
+    numbers = {identity: number for number, identity in here.items()}
     taken = remotes_sql.taken_ids(tx, [version.id for version in order.versions])
     added: list[DatasetVersion] = []
     for version in order.versions:
-        if version.digest in by_digest:
+        if version.identity in numbers:
             continue
         if version.id in taken:
             raise Corrupt(f"{url} gives {version.ref} the id of another version.")
-        parents = tuple(by_digest[p] for p in order.parents[version.digest] if p in by_digest)
-        number = fitting(version.number, taken=set(by_digest.values()), parents=parents)
-        by_digest[version.digest] = number
-        added.append(msgspec.structs.replace(version, number=number, parents=parents))
+        parents = tuple(numbers[p] for p in order.parents[version.identity] if p in numbers)
+        number = fitting(version.number, taken=set(numbers.values()), parents=parents)
+        numbers[version.identity] = number
+        equal = sql.versions_with(tx, dataset, version.digest)
+        same_as = next((each.number for each in equal if each.removed_at is None), None)
+        added.append(
+            msgspec.structs.replace(version, number=number, parents=parents, same_as=same_as)
+        )
         sql.insert_version(tx, added[-1])
         tx.emit(_pulled(added[-1], url))
     return added
@@ -247,8 +253,8 @@ def add_contracts(tx: Transaction, dataset: str, theirs: Sequence[Contract]) -> 
 
 def told(order: Order, added: Sequence[DatasetVersion], *, url: str) -> Moved:
     """Return what came, or would come, as it is told."""
-    before = {version.digest: version.ref for version in order.versions}
-    renamed = [(before[v.digest], v.ref) for v in added if before[v.digest] != v.ref]
+    before = {version.identity: version.ref for version in order.versions}
+    renamed = [(before[v.identity], v.ref) for v in added if before[v.identity] != v.ref]
     return Moved(
         dataset=order.versions[0].dataset,
         remote=url,

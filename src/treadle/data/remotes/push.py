@@ -179,8 +179,8 @@ class Pusher:
 
 def unpushed(turn: Turn, versions: Sequence[DatasetVersion]) -> list[DatasetVersion]:
     """Return those of the versions that a remote does not have."""
-    there = {held.digest for held in turn.state.versions}
-    return [version for version in versions if version.digest not in there]
+    there = {held.name for held in turn.state.versions}
+    return [version for version in versions if version.identity not in there]
 
 
 def new_contracts(turn: Turn, local: Local) -> list[Contract]:
@@ -212,14 +212,22 @@ def next_state(
     indexes: set[str],
 ) -> State:
     """Return a state with more in it; a version whose number is taken there gets the next one."""
-    numbers = {version.digest: version.number for version in turn.state.versions}
+    numbers = {version.name: version.number for version in turn.state.versions}
     versions = list(turn.state.versions)
     for version, record in held:
         parents = graph.parents(version.number)
         above = [numbers[parent] for parent in parents if parent in numbers]
         number = fitting(version.number, taken=set(numbers.values()), parents=above)
-        numbers[version.digest] = number
-        versions.append(Held(digest=version.digest, number=number, record=record, parents=parents))
+        numbers[version.identity] = number
+        versions.append(
+            Held(
+                digest=version.digest,
+                number=number,
+                record=record,
+                parents=parents,
+                identity="" if version.identity == version.digest else version.identity,
+            )
+        )
     return msgspec.structs.replace(
         turn.state,
         versions=tuple(sorted(versions, key=lambda each: each.number)),

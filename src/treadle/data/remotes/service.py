@@ -136,8 +136,8 @@ class Remotes(Trees):
         for _ in range(PUSHES):
             turn = depot.turn(local.dataset)
             new = unpushed(turn, versions)
-            sent = {held.digest for held in turn.state.versions}
-            sent |= {version.digest for version in new}
+            sent = {held.name for held in turn.state.versions}
+            sent |= {version.identity for version in new}
             named = pushed(local.graph, turn.state, sent=sent, url=depot.url, force=force)
             contracts = new_contracts(turn, local)
             pusher = Pusher(
@@ -192,9 +192,8 @@ class Remotes(Trees):
         self._require_remote(depot)
         turn = depot.turn(dataset)
         held = chosen(turn, wanted, url=depot.url)
-        with self._store.read() as tx:
-            here = set(sql.numbers_of(tx, dataset).values())
-        new = [each for each in held if each.digest not in here]
+        here = self._identities(turn.state, dry_run=dry_run)
+        new = [each for each in held if each.name not in here]
         done = Moved(dataset=dataset, remote=depot.url, versions=())
         if new:
             done = self._pull(depot, turn, new, dry_run=dry_run, progress=progress)
@@ -240,13 +239,24 @@ class Remotes(Trees):
             hint="Pull again when no gc runs.",
         )
 
+    def _identities(self, state: State, *, dry_run: bool) -> set[str]:
+        """Return what names the versions here, once first ones go by what they are there."""
+        with self._store.read() as tx:
+            here = {*sql.identities_of(tx, state.dataset).values()}
+            meant = sql.firsts_meant(tx, state)
+        if meant and not dry_run:
+            with self._store.write() as tx:
+                data_sql.lock_dataset(tx, state.dataset)
+                sql.set_identities(tx, state.dataset, sql.firsts_meant(tx, state))
+        return {*here, *meant.values()}
+
     def _point(self, turn: Turn) -> tuple[str, ...]:
         """Let branches and tags follow, if one has to."""
         with self._store.read() as tx:
             graph = sql.graph_of(tx, turn.state.dataset)
-        here = {p.name: graph.digests.get(p.number) for p in graph.pointers}
+        here = {p.name: graph.names.get(p.number) for p in graph.pointers}
         there = {**turn.state.branches, **turn.state.tags}
-        if MAIN in here and all(here.get(name) == digest for name, digest in there.items()):
+        if MAIN in here and all(here.get(name) == identity for name, identity in there.items()):
             return ()
         with self._store.write() as tx:
             data_sql.lock_dataset(tx, turn.state.dataset)

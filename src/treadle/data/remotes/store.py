@@ -75,11 +75,39 @@ def save_honesty(tx: Transaction, url: str, *, is_honest: bool) -> None:
     tx.execute(insert(probes), {"url": url, "is_honest": is_honest, "at": tx.at})
 
 
-def numbers_of(tx: Transaction, dataset: str) -> dict[int, str]:
-    """Return the digest of every version of a dataset by its number."""
-    query = select(dataset_versions.c.number, dataset_versions.c.digest)
+def identities_of(tx: Transaction, dataset: str) -> dict[int, str]:
+    """Return the identity of every version of a dataset by its number."""
+    query = select(dataset_versions.c.number, dataset_versions.c.identity)
     rows = tx.execute(query.where(dataset_versions.c.dataset == dataset))
-    return {row.number: row.digest for row in rows}
+    return {row.number: row.identity for row in rows}
+
+
+def firsts_meant(tx: Transaction, state: State) -> dict[int, str]:
+    """Return first versions here that a remote has with a history, and their identities there.
+
+    The same bytes were committed there on others, and here on nothing: they are one version.
+    """
+    query = select(dataset_versions.c.number, dataset_versions.c.identity).where(
+        dataset_versions.c.dataset == state.dataset,
+        dataset_versions.c.identity == dataset_versions.c.digest,
+    )
+    links = data_sql.links(tx, state.dataset)
+    firsts = {row.identity: row.number for row in tx.execute(query) if not links[row.number]}
+    there = {held.name for held in state.versions}
+    here = set(identities_of(tx, state.dataset).values())
+    found: dict[int, str] = {}
+    for held in state.versions:
+        number = firsts.get(held.digest)
+        if number and held.digest not in there and held.name not in here:
+            found.setdefault(number, held.name)
+    return found
+
+
+def set_identities(tx: Transaction, dataset: str, found: dict[int, str]) -> None:
+    """Have versions be those that a remote has under an identity."""
+    for number, identity in found.items():
+        mine = (dataset_versions.c.dataset == dataset, dataset_versions.c.number == number)
+        tx.execute(update(dataset_versions).where(*mine).values(identity=identity))
 
 
 def graph_of(tx: Transaction, dataset: str) -> Graph:
@@ -89,7 +117,7 @@ def graph_of(tx: Transaction, dataset: str) -> Graph:
     )
     return Graph(
         dataset=dataset,
-        digests=numbers_of(tx, dataset),
+        names=identities_of(tx, dataset),
         links=data_sql.links(tx, dataset),
         pointers=pointers_sql.pointers(tx, dataset),
         removed=frozenset(tx.execute(removed).scalars()),
@@ -98,10 +126,10 @@ def graph_of(tx: Transaction, dataset: str) -> Graph:
 
 def mend_parents(tx: Transaction, state: State) -> None:
     """Have versions know their parents that came before these, now that they are here."""
-    numbers = {digest: number for number, digest in numbers_of(tx, state.dataset).items()}
+    numbers = {identity: number for number, identity in identities_of(tx, state.dataset).items()}
     links = data_sql.links(tx, state.dataset)
     for held in state.versions:
-        number = numbers.get(held.digest, 0)
+        number = numbers.get(held.name, 0)
         parents = tuple(numbers[p] for p in held.parents if p in numbers)
         if number and not links[number] and parents and max(parents) < number:
             mine = (

@@ -91,7 +91,7 @@ class Trees:
         expect: str = "",
         read_from: Provenance | None = None,
     ) -> DatasetVersion:
-        """Commit files and folders as the next version of a dataset; equal ones are one version.
+        """Commit files and folders as the next version of a dataset, unless its newest has these.
 
         One folder is committed with all that lies in it; several paths, or a file, under their
         names. `progress` is told the bytes of files as they are done, from any thread. `branch` and

@@ -133,7 +133,7 @@ class Arrival:
             return same
         parents = tuple(dict.fromkeys(number for state in were for number in state.versions))
         name = dataset_name(out.path, prefix=self._prefix)
-        known = self._version_of(name, out)
+        known = self._version_of(name, out, parents)
         if known is not None:
             self._was["dataset versions"] += 1
             return State(out.md5, (known.number,))
@@ -150,14 +150,21 @@ class Arrival:
         self._tell("dataset versions", made.ref)
         return State(out.md5, (made.number,))
 
-    def _version_of(self, name: str, out: Out) -> DatasetVersion | None:
+    def _version_of(self, name: str, out: Out, parents: tuple[int, ...]) -> DatasetVersion | None:
+        """Return the version that an output is; an older state that came again is another."""
         digest = self._known.get(_key(out))
         if digest is None:
             return None
         try:
-            return self._data.version(f"{name}@{digest}")
+            equal = self._data.equal_versions(f"{name}@{digest}")
         except NotFound:  # forgotten since, or of another dataset
             return None
+        made_so = next((each for each in equal if each.parents == parents), None)
+        if made_so is not None:
+            return made_so
+        before = (self._data.history(f"{name}@{number}") for number in parents)
+        older = {each.number for history in before for each in history}
+        return next((each for each in equal if each.number not in older), None)
 
     def _bring(
         self, name: str, out: Out, commit: Commit, parents: tuple[int, ...]

@@ -64,8 +64,9 @@ def dataset_version_context(request: Request, ref: str) -> DatasetVersionContext
     version = data.version(ref)
     contract = data.contract(version.dataset)
     validation = next(iter(data.validations(version.ref)), None)
-    held = _held(data.quarantines(version.dataset), version)
-    parts = _held(data.row_quarantines(version.dataset), version)
+    equal = {each.number for each in data.equal_versions(version.ref)}
+    held = _held(data.quarantines(version.dataset), equal)
+    parts = _held(data.row_quarantines(version.dataset), {version.number})
     pointers = [p for p in data.pointers(version.dataset) if p.number == version.number]
     profile = known_or_quick(app, version)
     files, notice = _files(app, version)
@@ -82,6 +83,7 @@ def dataset_version_context(request: Request, ref: str) -> DatasetVersionContext
         branches=tuple(p.name for p in pointers if p.kind == "branch"),
         tags=tuple(p.name for p in pointers if p.kind == "tag"),
         parents=tuple(_parent(f"{version.dataset}@{number}") for number in version.parents),
+        same_as=_parent(f"{version.dataset}@{version.same_as}") if version.same_as else None,
         said=f"“{version.message}”" if version.message else _files_said(version),
         diff=_diff(app, version),
         stats=_stats(version, [*held, *parts], profile)
@@ -143,8 +145,8 @@ def _diff(app: App, version: DatasetVersion) -> Link | None:
     return Link(f"What changed since {before.ref}", place)
 
 
-def _held(quarantines: Iterable[Quarantine], version: DatasetVersion) -> list[Quarantine]:
-    ours = (q for q in quarantines if q.version_number == version.number)
+def _held(quarantines: Iterable[Quarantine], numbers: set[int]) -> list[Quarantine]:
+    ours = (q for q in quarantines if q.version_number in numbers)
     return [q for q in ours if q.state != "released"]
 
 

@@ -47,7 +47,8 @@ def _committed(f: Facts) -> str:
     why = f": {f['message']}" if f["message"] else ""
     rows, files = f"{number(f['rows'])} rows", f"{number(f.get('file_count', 1))} files"
     held = rows if f["table"] else files
-    return f"{f['dataset']}@{f['number']} committed, {held}{why}"
+    same = f", the same as {f['dataset']}@{f['same_as']}" if f.get("same_as") else ""
+    return f"{f['dataset']}@{f['number']} committed, {held}{same}{why}"
 
 
 def _named(f: Facts) -> str:

@@ -150,6 +150,7 @@ class DatasetVersionContext:
     branches: tuple[str, ...]
     tags: tuple[str, ...]
     parents: tuple[Link, ...]
+    same_as: Link | None
     said: str
     diff: Link | None
     stats: tuple[Stat, ...]

@@ -238,7 +238,7 @@ def _nothing() -> Notice:
     return Notice(
         "empty",
         "No dataset yet",
-        "A committed file becomes version 1; the same bytes never become a second one.",
+        "A committed file becomes version 1; committed again it changes nothing.",
         "treadle data commit FILE.csv --name NAME",
     )
 
