@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from treadle.cli.data_diff import diff
+from treadle.cli.data_diff import apply, diff
 from treadle.cli.data_files import FILE_COMMANDS
 from treadle.cli.data_history import HISTORY_COMMANDS
 from treadle.cli.data_profile import profile
@@ -279,7 +279,7 @@ def splits(ctx: click.Context, *, train: str, test: str, as_json: bool) -> None:
 
 command.add_command(profile)
 command.add_command(quarantines)
-for more in (*FILE_COMMANDS, *HISTORY_COMMANDS, *REMOTE_COMMANDS, diff, ingest, ingestions):
+for more in (*FILE_COMMANDS, *HISTORY_COMMANDS, *REMOTE_COMMANDS, apply, diff, ingest, ingestions):
     command.add_command(more)
 
 

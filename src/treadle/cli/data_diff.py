@@ -1,4 +1,4 @@
-"""`treadle data diff`: what is different between two versions, of tables row by row."""
+"""`treadle data diff` and `apply`: what is different between two versions, and carried over."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from treadle.cli.data_files import tell_diff
 from treadle.cli.group import Command
 from treadle.cli.home import client_of
-from treadle.cli.output import json_option
+from treadle.cli.output import dry_run_option, json_option, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,6 +80,39 @@ def diff(
             is_empty = told.summary.is_empty
     if not is_empty:
         ctx.exit(1)
+
+
+@click.command(
+    "apply",
+    cls=Command,
+    example="treadle data diff flights@2 flights@3 --out changes.parquet\n"
+    "treadle data apply changes.parquet --onto flights@exp --dry-run\n"
+    "treadle data apply changes.parquet --onto flights@exp -m 'the corrections of May'",
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--onto", required=True, metavar="NAME[@BRANCH]", help="What gets the changes.")
+@click.option("--message", "-m", default="", help="Why.")
+@dry_run_option
+@json_option
+@click.pass_context
+def apply(
+    ctx: click.Context, *, file: Path, onto: str, message: str, dry_run: bool, as_json: bool
+) -> None:
+    """Commit what a branch has with the changes of a diff, a .parquet file of diff --out.
+
+    The rows that it changes or removes must be there as it has them; others may be there too. Rows
+    keep their order, those that it adds come last.
+    """
+    found = client_of(ctx).data.apply(file, onto=onto, message=message, dry_run=dry_run)
+    counts = f"{found.added:,} rows added, {found.removed:,} removed, {found.changed:,} changed"
+    if as_json:
+        print_json(found)
+    elif found.kind == "nothing":
+        click.echo(f"Nothing differs in {found.diff}: {found.into} stays {found.was}.")
+    elif dry_run:
+        click.echo(f"Would apply {found.diff} to {found.was} ({found.into}): {counts}")
+    else:
+        click.echo(f"{found.version} is {found.was} with {found.diff}: {counts}")
 
 
 def _are_files(data: Data, *refs: str) -> bool:

@@ -7,7 +7,7 @@ beside. Rows keep their order, those that are added come last.
 from __future__ import annotations
 
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,11 +15,11 @@ import msgspec
 
 from treadle.data.diffs.comparison import same
 from treadle.data.diffs.entities import DiffSummary
-from treadle.data.diffs.rows import METADATA
-from treadle.data.diffs.tables import BATCH_ROWS, as_written
+from treadle.data.diffs.rows import METADATA, WRITTEN
+from treadle.data.diffs.tables import BATCH_ROWS, as_written, quoted
 from treadle.data.engine import engine
-from treadle.kernel.errors import Conflict, InvalidInput
-from treadle.kernel.late import pa, pq
+from treadle.kernel.errors import Conflict, InvalidInput, NotFound
+from treadle.kernel.late import duckdb, pa, pq
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from treadle.data.diffs.tables import Table
+
+MAKE_ONE = "Make one: treadle data diff A B --out changes.parquet."
 
 
 @contextmanager
@@ -41,6 +43,12 @@ def applied(table: Table, diff: pa.RecordBatchReader | Path) -> Iterator[pa.Reco
         engine(keeps_order=False) as connection,
     ):
         yield _Application(table, diff, connection=connection, folder=Path(folder)).arrow()
+
+
+def summary_of(diff: Path) -> DiffSummary:
+    """Return what a file of a diff says of itself. Raises InvalidInput for what is none."""
+    with _opened(diff) as file:
+        return _told(file.schema_arrow)
 
 
 class _Application:
@@ -62,7 +70,13 @@ class _Application:
             )
         if any(c.kind == "added" and c.values for c in self._summary.schema):
             self._require_key()
-        self._match()
+        try:
+            self._match()
+        except duckdb.ConversionException as error:
+            raise InvalidInput(
+                f"The table's values are of other types than the diff's: {error}",
+                hint=f"It starts from {self._summary.before}.",
+            ) from error
 
     def arrow(self) -> pa.RecordBatchReader:
         """Return the rows as a stream."""
@@ -156,34 +170,63 @@ def _read(
     diff: pa.RecordBatchReader | Path, path: Path, connection: DuckDBPyConnection
 ) -> tuple[DiffSummary, pa.Schema, pa.Schema]:
     """Keep a diff as the table `patch`: `place`, `change`, cells before (`b0`) and after (`a0`)."""
-    if isinstance(diff, pa.RecordBatchReader):
-        schema, batches = diff.schema, iter(diff)
-    else:
-        file = pq.ParquetFile(diff)
-        schema, batches = file.schema_arrow, file.iter_batches(BATCH_ROWS)
-    told = (schema.metadata or {}).get(METADATA)
-    if told is None:
-        raise InvalidInput(
-            "That is no diff of tables.",
-            hint="Make one: treadle data diff A B --out diff.parquet.",
+    with ExitStack() as stack:
+        if isinstance(diff, pa.RecordBatchReader):
+            schema, batches = diff.schema, iter(diff)
+        else:
+            file = stack.enter_context(_opened(diff))
+            schema, batches = file.schema_arrow, file.iter_batches(BATCH_ROWS)
+        summary = _told(schema)
+        before, after = (pa.schema(list(schema.field(side).type)) for side in ("before", "after"))
+        flat = pa.schema(
+            [
+                pa.field("change", pa.string()),
+                pa.field("has_before", pa.bool_()),
+                *(pa.field(f"b{i}", field.type) for i, field in enumerate(before)),
+                *(pa.field(f"a{i}", field.type) for i, field in enumerate(after)),
+            ]
         )
-    before, after = (pa.schema(list(schema.field(side).type)) for side in ("before", "after"))
-    flat = pa.schema(
-        [
-            pa.field("change", pa.string()),
-            pa.field("has_before", pa.bool_()),
-            *(pa.field(f"b{i}", field.type) for i, field in enumerate(before)),
-            *(pa.field(f"a{i}", field.type) for i, field in enumerate(after)),
-        ]
-    )
-    with pq.ParquetWriter(path, flat) as writer:
-        for batch in batches:
-            sides = [batch.column("before"), batch.column("after")]
-            columns = [batch.column("change"), sides[0].is_valid()]
-            columns += [cell for side in sides for cell in side.flatten()]
-            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=flat))
+        rows = 0
+        with pq.ParquetWriter(path, flat) as writer:
+            for batch in batches:
+                sides = [batch.column("before"), batch.column("after")]
+                columns = [batch.column("change"), sides[0].is_valid()]
+                columns += [cell for side in sides for cell in side.flatten()]
+                writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=flat))
+                rows += batch.num_rows
+    _require_whole(summary, rows)
     connection.execute(
         "CREATE TEMP TABLE patch AS SELECT *, file_row_number AS place "
-        f"FROM read_parquet('{path}', file_row_number = true)"
+        f"FROM read_parquet({quoted(str(path))}, file_row_number = true)"
     )
-    return msgspec.json.decode(told, type=DiffSummary), before, after
+    written = schema.metadata.get(WRITTEN)
+    return summary, before, pa.ipc.read_schema(pa.BufferReader(written)) if written else after
+
+
+@contextmanager
+def _opened(diff: Path) -> Iterator[pq.ParquetFile]:
+    if not diff.is_file():
+        raise NotFound("file", str(diff))
+    try:
+        with pq.ParquetFile(diff) as file:
+            yield file
+    except (pa.ArrowException, OSError) as error:
+        raise InvalidInput(f"{diff} cannot be read as a diff: {error}", hint=MAKE_ONE) from error
+
+
+def _told(schema: pa.Schema) -> DiffSummary:
+    told = (schema.metadata or {}).get(METADATA)
+    if told is None or not {"change", "before", "after"}.issubset(schema.names):
+        raise InvalidInput("That is no diff of tables.", hint=MAKE_ONE)
+    return msgspec.json.decode(told, type=DiffSummary)
+
+
+def _require_whole(summary: DiffSummary, rows: int) -> None:
+    """Raise InvalidInput for a diff that was kept in part: what it applies to would be neither."""
+    counts = summary.counts
+    whole = counts.added + counts.removed + counts.changed + counts.filled
+    if rows != whole:
+        raise InvalidInput(
+            f"The diff holds {rows:,} of the {whole:,} rows that differ.",
+            hint="Write it without --limit, and leave its rows as they are.",
+        )

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from treadle.data.diffs.tables import Table
 
 METADATA = b"treadle.diff"
+WRITTEN = b"treadle.diff.after"
+"""After's columns as they are written: in a diff dictionaries are plain, for Parquet cannot be
+read where they lie in a struct."""
 
 
 class TableDiff(Holding):
@@ -253,7 +256,8 @@ def _schema(before: Table, after: Table, summary: DiffSummary) -> pa.Schema:
         pa.field("before", pa.struct(list(before.schema))),
         pa.field("after", pa.struct(list(after.schema))),
     ]
-    return pa.schema(fields, metadata={METADATA: msgspec.json.encode(summary)})
+    told = {METADATA: msgspec.json.encode(summary)}
+    return pa.schema(fields, metadata={**told, WRITTEN: after.written.serialize().to_pybytes()})
 
 
 def _schema_changes(

@@ -60,6 +60,23 @@ class Reverted(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
 
 
+class Applied(msgspec.Struct, frozen=True, kw_only=True):
+    """What a diff did to a branch, or would do: how many rows it added, removed and changed there.
+
+    `changed` counts those too that only have values of a column that was added. `nothing` was to be
+    done where the diff is empty.
+    """
+
+    kind: Literal["nothing", "applied"]
+    diff: str
+    into: str
+    was: str
+    version: str = ""
+    added: int = 0
+    removed: int = 0
+    changed: int = 0
+
+
 class Removal(msgspec.Struct, frozen=True, kw_only=True):
     """The versions that are removed, or would be, and what `gc` will free after the grace time."""
 

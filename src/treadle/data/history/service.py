@@ -14,6 +14,7 @@ from treadle.data.branches.graph import ancestors
 from treadle.data.entities import with_content
 from treadle.data.facts import BranchDeleted, BranchSet, TagDeleted, TagSet
 from treadle.data.history import store as history
+from treadle.data.history.appliers import Appliers
 from treadle.data.history.entities import LogEntry, Reverted
 from treadle.data.history.mergers import Mergers
 from treadle.data.history.removals import Removals
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from treadle.storage.transaction import Transaction
 
 
-class History(Mergers, Removals):
+class History(Mergers, Appliers, Removals):
     """Knows how versions descend from each other, and the names that point at them."""
 
     def pointers(self, name: str) -> tuple[Pointer, ...]:
