@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 import treadle
+from treadle.serving.contract_log.entities import (
+    BrokenCount,
+    BrokenExample,
+    ContractBatch,
+    JudgedCount,
+)
+from treadle.serving.contract_log.waiting import BUCKET_US
 
 WHY = ("--reason", "wrong prices")
 
@@ -93,3 +102,35 @@ def test_the_contract_of_requests_is_shown_and_its_mode_set(cli, project):
     assert done.json["mode"] == "refuse"
     assert "strict" in wrong.err
     assert "refuse" in cli("endpoints", "show", "late", cwd=project).out
+
+
+def test_what_requests_broke_is_listed_by_claim_with_the_rows(cli, project):
+    with treadle.connect(project / ".treadle") as client:
+        at = client.now()
+        count = {"endpoint": "late", "at": at - at % BUCKET_US, "outcome": "refused", "requests": 1}
+        example = BrokenExample(
+            id="x",
+            endpoint="late",
+            at=at,
+            outcome="refused",
+            claim="range wind",
+            values={"wind": 451.0},
+            left_out=("who",),
+        )
+        client.serving.contract_log.write(
+            ContractBatch(
+                judged=(JudgedCount(rows=2, broken=1, **count),),
+                broken=(BrokenCount(rows=1, claim="range wind", **count),),
+                examples=(example,),
+            )
+        )
+
+    said = cli("endpoints", "broken", "late", cwd=project)
+    as_json = cli("endpoints", "broken", "late", "--outcome", "refused", "--json", cwd=project).json
+    none = cli("endpoints", "broken", "late", "--outcome", "warned", cwd=project)
+
+    assert "1 of 2 rows in 1 requests broke the contract since" in said.out
+    assert re.search(r"refused +range wind +wind=451.0 who left out", said.out)
+    assert as_json["counts"]["claims"][0]["refused_rows"] == 1
+    assert as_json["examples"]["items"][0]["values"] == {"wind": 451.0}
+    assert "No rows are kept." in none.out

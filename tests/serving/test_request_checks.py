@@ -15,7 +15,7 @@ from treadle.registry.entities import Field, Signature
 from treadle.registry.service import Registry
 from treadle.serving.entities import Variant
 from treadle.serving.known_keys import RememberingSigner
-from treadle.serving.request_checks import BrokenContract
+from treadle.serving.request_checks import BrokenContract, RequestChecks
 from treadle.serving.runtime import Runtime
 from treadle.serving.service import Serving
 from treadle.serving.training_contracts import request_contract
@@ -208,5 +208,6 @@ def test_times_in_requests_are_judged_as_times(served):
     made = request_contract([contract(body)], signature(at="timestamp"))
 
     assert made is not None
-    checks = type(served.models.find("late").checks)(made, mode="refuse")
-    assert checks.broken({"at": [dt.datetime(2026, 1, 1, tzinfo=dt.UTC)]}, rows=1) is None
+    checks = RequestChecks(made, mode="refuse", endpoint="late", keeper=served.contracts)
+    at = [dt.datetime(2026, 1, 1, tzinfo=dt.UTC)]
+    assert checks.broken({"at": at}, rows=1, ids=["a"]) is None

@@ -27,10 +27,13 @@ from treadle.kernel.errors import Conflict, Refused
 if TYPE_CHECKING:
     from treadle.release.entities import Release
     from treadle.release.service import Releases
+    from treadle.serving.contract_log.entities import BrokenExample
     from treadle.serving.entities import ContractMode
 
 LIVE = "live"
 PAST = 10_000
+CELLS = 6
+"""So many values of a row are printed on its line; --json has all that are kept."""
 
 
 @click.group(
@@ -125,6 +128,60 @@ def contract(
         click.echo(to_toml(found.body, legend=""), nl=False)
 
 
+@command.command(
+    "broken",
+    example="treadle endpoints broken late\n"
+    "treadle endpoints broken late --claim 'range temp' --outcome refused --json",
+)
+@click.argument("name")
+@click.option("--claim", default="", help="Only rows that broke this claim, such as 'range temp'.")
+@click.option(
+    "--outcome",
+    type=click.Choice(["warned", "refused"]),
+    default=None,
+    help="Only rows that were answered all the same, or only those of refused requests.",
+)
+@click.option("--hours", default=24.0, help="Count this far back.", show_default=True)
+@paging_options
+@json_option
+@click.pass_context
+def broken(
+    ctx: click.Context,
+    *,
+    name: str,
+    claim: str,
+    outcome: str | None,
+    hours: float,
+    limit: int,
+    offset: int,
+    as_json: bool,
+) -> None:
+    """Count what requests broke of the contract lately, by claim, and show the newest rows.
+
+    Of each claim, outcome and day the newest five rows are kept, for 30 days, without the values of
+    sensitive columns.
+    """
+    serving = client_of(ctx).serving
+    counts = serving.contract_counts(name, hours=hours)
+    found = serving.broken_examples(
+        name, claim=claim, outcome=outcome or "", limit=limit, offset=offset
+    )
+    if as_json:
+        print_json({"counts": counts, "examples": found})
+        return
+    click.echo(
+        f"{name} ({serving.endpoint(name).contract}): {counts.broken:,} of {counts.rows:,} rows in "
+        f"{counts.requests:,} requests broke the contract since {when_utc(counts.since)}; "
+        f"{counts.refused_requests:,} requests were refused."
+    )
+    click.echo()
+    rows = [(c.claim, f"{c.rows:,}", f"{c.refused_rows:,}") for c in counts.claims]
+    print_table(("claim", "rows", "of refused requests"), rows, empty="No claim was broken.")
+    click.echo()
+    told = [(when(e.at), e.outcome, e.claim, _row(e)) for e in found.items]
+    print_table(("at (UTC)", "outcome", "claim", "row"), told, empty="No rows are kept.")
+
+
 @command.command("stop", example="treadle endpoints stop late --reason 'not now' --dry-run")
 @click.argument("name")
 @click.option("--reason", required=True, help="Why; it stands in the log.")
@@ -197,6 +254,14 @@ def _path(releases: Releases, endpoint: str) -> tuple[str, str]:
             hint=f"See what it served: treadle endpoints show {endpoint}",
         )
     return present, found
+
+
+def _row(example: BrokenExample) -> str:
+    """Return what is kept of a row on one line, what the claim is about first."""
+    told = [f"{name}={value}" for name, value in list(example.values.items())[:CELLS]]
+    more = len(example.values) - len(told)
+    hidden = [f"{', '.join(example.left_out)} left out"] if example.left_out else []
+    return " ".join([*told, *([f"and {more} more"] if more > 0 else []), *hidden])
 
 
 def _result(release: Release) -> str:

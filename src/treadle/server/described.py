@@ -21,6 +21,7 @@ from treadle.server.mlflow import metrics as wire_metrics
 from treadle.server.mlflow import spans as wire_spans
 from treadle.server.mlflow import traces as wire_traces
 from treadle.server.mlflow.wire import Empty
+from treadle.serving.contract_log.entities import BrokenExample
 from treadle.serving.entities import Endpoint
 from treadle.storage.events import Event
 from treadle.tracking.entities import Run
@@ -77,6 +78,10 @@ OURS: dict[Callable[..., Any], Shape] = {
     endpoints.endpoint: Shape(answer=Endpoint),
     endpoints.at: Shape(query={"time": str}, answer=EndpointAt),
     runs.beats: Shape(body=runs.Beats, answer=runs.Beaten),
+    endpoints.contract_of: Shape(answer=endpoints.EndpointContract),
+    endpoints.broken: Shape(
+        query={"claim": str, "outcome": str} | PAGED, answer=Page[BrokenExample]
+    ),
     endpoints.contract: Shape(body=endpoints.Mode, answer=Endpoint),
     endpoints.labels: Shape(body=endpoints.Labels, answer=TakenLabels, status=201),
     endpoints.rollback: Shape(body=endpoints.Reason, answer=Release),

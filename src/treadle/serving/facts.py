@@ -49,6 +49,28 @@ class ContractModeSet(Fact, frozen=True, kw_only=True):
         return f"endpoint/{self.name}"
 
 
+class ContractBroken(Fact, frozen=True, kw_only=True):
+    """Requests broke the contract: what was counted since the last time this was told.
+
+    `requests` and `rows` were judged, `broken` rows broke a claim; `claims` has the rows by claim,
+    at most 20 of them, `other_claims` says how many more there are.
+    """
+
+    kind: ClassVar[str] = "endpoint.contract_broken"
+    name: str
+    requests: int
+    rows: int
+    broken: int
+    warned_requests: int
+    refused_requests: int
+    claims: dict[str, int]
+    other_claims: int = 0
+
+    def subject(self) -> str:
+        """Return `endpoint/NAME`."""
+        return f"endpoint/{self.name}"
+
+
 class PredictionsLogged(Fact, frozen=True, kw_only=True):
     """A part of the request log was sealed. `damaged_bytes` could not be read from its segment."""
 

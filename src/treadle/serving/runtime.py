@@ -14,6 +14,7 @@ from treadle.kernel.clock import SystemClock
 from treadle.kernel.errors import InvalidInput, NotFound
 from treadle.kernel.ids import new_ids
 from treadle.serving import records, scoring
+from treadle.serving.contract_log.keeper import ContractKeeper
 from treadle.serving.entities import Answer
 from treadle.serving.segments import SegmentWriter
 from treadle.serving.served import POLL_S, ServedModels
@@ -57,7 +58,9 @@ class Runtime:
 
     def __init__(self, serving: Serving, *, home: Path, poll_s: float = POLL_S) -> None:
         self._clock = serving.clock
-        self.models = ServedModels(serving, file=home / "serving" / "desired.json", poll_s=poll_s)
+        self.contracts = ContractKeeper(serving.contract_log.write, clock=serving.clock)
+        desired = home / "serving" / "desired.json"
+        self.models = ServedModels(serving, file=desired, keeper=self.contracts, poll_s=poll_s)
         self._writer = SegmentWriter(serving.log.folder)
         self.shadows = ShadowQueue()
 
@@ -101,11 +104,11 @@ class Runtime:
         if not rows:
             raise InvalidInput("The request has no rows.")
         served = self.models.find(endpoint)
+        ids = new_ids(rows)
         cells = broken = None
         if served.checks is not None:
             cells = table.to_pydict()
-            broken = served.checks.broken(cells, rows=rows)
-        ids = new_ids(rows)
+            broken = served.checks.broken(cells, rows=rows, ids=ids)
         request = _Request(
             endpoint=served.endpoint,
             models=served.models,
@@ -129,6 +132,7 @@ class Runtime:
         if not self.shadows.close(timeout_s=SHADOW_DRAIN_S):
             _LOG.warning("Shadows were still answering after %s s; left behind.", SHADOW_DRAIN_S)
         self._writer.close()
+        self.contracts.close()
 
     def _answer(self, request: _Request, *, variants: Sequence[Variant]) -> Begun:
         assigned = ROUTE.assign(request.keys, variants=variants)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from treadle.registry.entities import ModelVersion
     from treadle.registry.loaded import LoadedModel
+    from treadle.serving.contract_log.keeper import ContractKeeper
     from treadle.serving.entities import Endpoint
     from treadle.serving.service import Serving
     from treadle.serving.training_contracts import RequestContract
@@ -47,8 +48,11 @@ class ServedModels:
     down; after a restart the state last known to this home is loaded instead.
     """
 
-    def __init__(self, serving: Serving, *, file: Path, poll_s: float = POLL_S) -> None:
+    def __init__(
+        self, serving: Serving, *, file: Path, keeper: ContractKeeper, poll_s: float = POLL_S
+    ) -> None:
         self._serving = serving
+        self._keeper = keeper
         self._file = DesiredFile(file)
         self._poll_s = poll_s
         self._served: Mapping[str, Served] = {}
@@ -139,7 +143,9 @@ class ServedModels:
         contract = None if mode == "off" else contract_of(served)
         if contract is None:
             return None
-        checks = RequestChecks(contract, mode=mode)
+        checks = RequestChecks(
+            contract, mode=mode, endpoint=served.endpoint.name, keeper=self._keeper
+        )
         before = self._served.get(served.endpoint.name)
         if before is not None and before.checks is not None:
             checks.carry_on(before.checks)

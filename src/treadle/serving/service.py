@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from treadle.kernel.clock import Clock, SystemClock
+from treadle.kernel.clock import HOUR_US, Clock, SystemClock
 from treadle.kernel.errors import Conflict, InvalidInput, NotFound
 from treadle.kernel.ids import is_id, new_id, new_ids
 from treadle.registry.rules import check_name
 from treadle.serving import labels as labelling
 from treadle.serving import scoring, store
+from treadle.serving.contract_log.service import ContractLog
 from treadle.serving.entities import (
     BatchResult,
     Endpoint,
@@ -39,7 +40,9 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from treadle.kernel.paging import Page
     from treadle.registry.service import Registry
+    from treadle.serving.contract_log.entities import BrokenExample, ContractCounts
     from treadle.serving.entities import (
         ContractMode,
         LabelState,
@@ -56,6 +59,7 @@ if TYPE_CHECKING:
 _MACHINE = SystemClock()
 KEPT_MODELS = 8
 CONTRACT_MODES = ("off", "warn", "refuse")
+BROKEN_OUTCOMES = ("warned", "refused")
 _LABEL_JOIN = ("at", "key", "answer_id")
 _LABEL_COLUMNS = ("label", "labelled_at")
 
@@ -81,6 +85,7 @@ class Serving:
         self.registry = registry
         self.clock = clock
         self.contracts = TrainingContracts(store)
+        self.contract_log = ContractLog(store)
         self.log = RequestLog(store=store, objects=objects, folder=home / "serving" / "segments")
         self._labels = labelling.LabelReader(objects)
         self._tallies = Tallies(store=store, objects=objects)
@@ -163,6 +168,41 @@ class Serving:
         """Return what requests to an endpoint must keep: claims about its live model's inputs."""
         live = next((v for v in self.endpoint(name).answering if v.role == "live"), None)
         return self.contracts.of(self.registry.version(live.version)) if live else None
+
+    def contract_counts(self, name: str, *, hours: float = 24) -> ContractCounts:
+        """Return how many requests and rows broke the contract lately, by claim.
+
+        Counted by five minutes, from two days ago back by day: `since` says from when on. What
+        an inference process has not written yet (at most 30 s) is not in it.
+        """
+        now = self.clock.now()
+        if not 0 < hours * HOUR_US <= now:
+            raise InvalidInput(f"{hours:g} hours cannot be looked back.", hint="Try hours=24.")
+        self.endpoint(name)
+        return self.contract_log.counts(name, since=now - int(hours * HOUR_US))
+
+    def broken_examples(
+        self,
+        name: str,
+        *,
+        claim: str = "",
+        outcome: str = "",
+        limit: int = 100,
+        offset: int = 0,
+    ) -> Page[BrokenExample]:
+        """Return rows that broke the contract, the newest first: of a claim, of an outcome, or all.
+
+        Of each claim, outcome and day the newest five are kept, for 30 days, without the values of
+        sensitive columns.
+        """
+        if outcome and outcome not in BROKEN_OUTCOMES:
+            raise InvalidInput(
+                f"There is no outcome {outcome!r}.", hint=f"One of {', '.join(BROKEN_OUTCOMES)}."
+            )
+        self.endpoint(name)
+        return self.contract_log.examples(
+            name, claim=claim, outcome=outcome, limit=limit, offset=offset
+        )
 
     def endpoint(self, name: str) -> Endpoint:
         """Return an endpoint with its traffic."""

@@ -36,10 +36,15 @@ _GIVEN_AS: dict[FieldType, frozenset[ColumnType]] = {
 
 
 class RequestContract(msgspec.Struct, frozen=True, kw_only=True):
-    """What requests to a model must keep, and the numbers of the contracts it comes from."""
+    """What requests to a model must keep, and the numbers of the contracts it comes from.
+
+    Values of `sensitive` columns are kept nowhere. None is what an older version remembered: then
+    it is not known which they are.
+    """
 
     body: ContractBody
     sources: dict[str, int]
+    sensitive: tuple[str, ...] | None = None
 
 
 class TrainingContracts:
@@ -69,6 +74,7 @@ def request_contract(contracts: list[Contract], signature: Signature) -> Request
     kinds = {field.name: _GIVEN_AS[field.type] for field in signature.inputs}
     taken: dict[str, tuple[int, str]] = {}
     body = ContractBody()
+    sensitive: set[str] = set()
     for contract in contracts:
         after = {*contract.body.with_role("target"), *contract.body.with_role("known_after")}
         columns = tuple(
@@ -77,6 +83,7 @@ def request_contract(contracts: list[Contract], signature: Signature) -> Request
             if c.type in kinds.get(c.name, ()) and c.name not in after and c.name not in taken
         )
         names = {c.name for c in columns}
+        sensitive |= names.intersection(contract.body.with_role("sensitive"))
         relations = tuple(
             r for r in contract.body.relations if names.issuperset(r.relation.columns)
         )
@@ -85,4 +92,6 @@ def request_contract(contracts: list[Contract], signature: Signature) -> Request
             columns=(*body.columns, *columns), relations=(*body.relations, *relations)
         )
     sources = {dataset: number for number, dataset in taken.values()}
-    return RequestContract(body=body, sources=sources) if body.columns else None
+    if not body.columns:
+        return None
+    return RequestContract(body=body, sources=sources, sensitive=tuple(sorted(sensitive)))

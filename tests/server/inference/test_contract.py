@@ -12,6 +12,7 @@ from tests.server.inference.samples import EXAMPLE, made_home, request
 from treadle.data.contracts import ColumnRule, ContractBody
 from treadle.data.service import Data
 from treadle.server.inference.app import InferenceApp
+from treadle.server.inference.exposition import exposition
 from treadle.serving.entities import Variant
 from treadle.serving.runtime import Runtime
 from treadle.tracking.service import Tracking
@@ -80,7 +81,35 @@ def test_refused_it_is_told_the_claim_and_the_value(served):
     answer = ask(app, "/v2/models/late/infer", seats(5_000))
     good = ask(app, "/v2/models/late/infer", seats(150))
 
+    runtime.contracts.flush()
+
+    assert serving.contract_counts("late").refused_requests == 1
+    assert serving.broken_examples("late").items[0].values == {"seats": 5_000}
     assert answer.status_code == 400
     assert set(answer.json()) == {"error"}
     assert "contract of planes (contract 1): row 0: range seats (5000)" in answer.json()["error"]
     assert good.status_code == 200
+
+
+def test_prometheus_reads_what_became_of_requests(served):
+    app, serving, runtime = served
+    ask(app, "/v2/models/late/infer", seats(150))
+    ask(app, "/v2/models/late/infer", seats(5_000))
+    serving.set_contract_mode("late", "refuse", reason="strict")
+    runtime.refresh()
+    ask(app, "/v2/models/late/infer", seats(6_000))
+
+    told = ask(app, "/metrics")
+
+    assert told.headers["content-type"].startswith("text/plain; version=0.0.4")
+    lines = told.text.splitlines()
+    assert 'treadle_contract_requests_total{endpoint="late",outcome="kept"} 1' in lines
+    assert 'treadle_contract_rows_total{endpoint="late",outcome="refused"} 1' in lines
+    assert 'treadle_contract_broken_claims_total{endpoint="late",outcome="warned"} 1' in lines
+    assert len([line for line in lines if not line.startswith("#")]) == 9
+
+
+def test_labels_of_metrics_are_escaped():
+    said = exposition({('a"b\\c', "kept"): (1, 2, 0)}).decode()
+
+    assert '{endpoint="a\\"b\\\\c",outcome="kept"} 1' in said

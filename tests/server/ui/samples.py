@@ -11,6 +11,8 @@ import math
 from treadle.server.ui.contexts import (
     AlertRow,
     AssessmentRow,
+    BrokenClaimRow,
+    BrokenRow,
     CellChange,
     Chain,
     ChangedRow,
@@ -84,6 +86,7 @@ from treadle.server.ui.contexts import (
     RecordRow,
     ReleaseEntry,
     RemovedVersionRow,
+    RequestContractPanel,
     RowCells,
     RunContext,
     RunRow,
@@ -1227,6 +1230,39 @@ def endpoint():
             VariantRow(
                 "celsius", Link("late@5", "/models/late/5"), "retired", 0.0, 412, 0, None, None
             ),
+        ),
+        contract=RequestContractPanel(
+            mode="refuse",
+            told="A request with a row that breaks a claim is refused.",
+            place="/endpoints/late/contract",
+            modes=(Option("off", "off"), Option("refuse", "refuse", is_selected=True)),
+            sources=(Link("flights, contract 2", "/data/flights/contract"),),
+            columns=12,
+            relations=1,
+            stats=(Stat("Rows that broke it, last hour", 2, note="0.1 % of 1,804"),),
+            claims=(BrokenClaimRow("range temp", 2, 31, 29, 30, NOW - MINUTE),),
+            claims_left_out=3,
+            rows=(
+                BrokenRow(
+                    NOW - MINUTE,
+                    "refused",
+                    "range temp",
+                    (("temp", "451", True), ("carrier", "UA", False)),
+                    4,
+                    "passenger",
+                    "",
+                ),
+                BrokenRow(
+                    NOW - MINUTE,
+                    "warned",
+                    "categories carrier",
+                    (("carrier", "ZZ", True),),
+                    0,
+                    "",
+                    "0197a3c7e4b07f119d2a6c81f0e4d35a",
+                ),
+            ),
+            rows_kept=31,
         ),
         traffic=Chart(
             "traffic",

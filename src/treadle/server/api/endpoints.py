@@ -13,7 +13,9 @@ from treadle.kernel.errors import InvalidInput
 from treadle.server.answers import json_answer
 from treadle.server.api.paging import cut
 from treadle.server.asked import Asked, app_of, body_of, read_body
+from treadle.serving.contract_log.entities import ContractCounts
 from treadle.serving.entities import ContractMode
+from treadle.serving.training_contracts import RequestContract
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
     from treadle.monitoring.entities import TakenLabels
     from treadle.release.entities import Release
     from treadle.serving.entities import Endpoint
+
+
+LATELY = {"hour": 1, "day": 24}
+"""What is told of a contract, in hours back."""
 
 
 class Label(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,6 +49,15 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Why a person acts; it stands in the event log for ever."""
 
     reason: str
+
+
+class EndpointContract(msgspec.Struct, frozen=True, kw_only=True):
+    """The contract of requests to an endpoint; None where the live model asks nothing of them."""
+
+    endpoint: str
+    mode: ContractMode
+    contract: RequestContract | None
+    lately: dict[str, ContractCounts]
 
 
 class Mode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,6 +96,43 @@ async def labels(request: Request) -> Response:
     """
     raw = await read_body(request)
     return json_answer(await run_in_threadpool(_take_labels, request, raw), status=201)
+
+
+def contract_of(request: Request) -> Response:
+    """Show what requests must keep, what becomes of those that do not, and how many broke it.
+
+    `lately` has the last hour and the last day, by claim.
+    """
+    Asked(request)
+    serving, name = app_of(request).serving, request.path_params["name"]
+    endpoint = serving.endpoint(name)
+    return json_answer(
+        EndpointContract(
+            endpoint=name,
+            mode=endpoint.contract,
+            contract=serving.request_contract(name),
+            lately={
+                word: serving.contract_counts(name, hours=hours) for word, hours in LATELY.items()
+            },
+        )
+    )
+
+
+def broken(request: Request) -> Response:
+    """List rows that broke the contract, newest first; claim=range temp, outcome=refused.
+
+    Of each claim, outcome and UTC day the newest five are kept, for 30 days. `values` holds what
+    the contract knows of the row, without sensitive columns.
+    """
+    asked = Asked(request, "claim", "outcome", "limit", "offset")
+    found = app_of(request).serving.broken_examples(
+        request.path_params["name"],
+        claim=asked.text("claim") or "",
+        outcome=asked.text("outcome") or "",
+        limit=asked.limit,
+        offset=asked.offset,
+    )
+    return json_answer(found)
 
 
 async def contract(request: Request) -> Response:
@@ -147,6 +199,8 @@ ROUTES = (
     ("GET", "/endpoints", endpoints),
     ("GET", "/endpoints/{name}", endpoint),
     ("GET", "/endpoints/{name}/at", at),
+    ("GET", "/endpoints/{name}/contract", contract_of),
+    ("GET", "/endpoints/{name}/contract/broken", broken),
     ("POST", "/endpoints/{name}/contract", contract),
     ("POST", "/endpoints/{name}/labels", labels),
     ("POST", "/endpoints/{name}/rollback", rollback),

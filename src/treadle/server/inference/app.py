@@ -1,6 +1,6 @@
 """The inference door as a bare ASGI application, with a shim for RSGI.
 
-Per request a framework costs more than the whole of this (DESIGN section 11): there are six routes.
+Per request a framework costs more than the whole of this (DESIGN section 11): routes are few.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ from treadle.kernel.errors import (
     Unavailable,
 )
 from treadle.server.inference import protocol
+from treadle.server.inference.exposition import METRICS_TYPE, exposition
 from treadle.serving.runtime import variants_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -61,6 +62,7 @@ _ROUTES = (
     "GET /v2/health/live",
     "GET /v2/health/ready",
     "GET /v2",
+    "GET /metrics",
 )
 _LOG = logging.getLogger(__name__)
 
@@ -71,6 +73,7 @@ class Reply:
 
     status: int
     body: bytes
+    kind: str = JSON_TYPE
     begun: Begun | None = None
 
 
@@ -99,7 +102,7 @@ class InferenceApp:
             scope["method"], scope["path"], headers=headers, body=_asgi_body(receive)
         )
         try:
-            head = [(b"content-type", JSON_TYPE.encode())]
+            head = [(b"content-type", reply.kind.encode())]
             start = {"type": "http.response.start", "status": reply.status, "headers": head}
             await send(start)
             await send({"type": "http.response.body", "body": reply.body})
@@ -112,7 +115,7 @@ class InferenceApp:
             scope.method, scope.path, headers=scope.headers, body=_rsgi_body(protocol)
         )
         try:
-            protocol.response_bytes(reply.status, [("content-type", JSON_TYPE)], reply.body)
+            protocol.response_bytes(reply.status, [("content-type", reply.kind)], reply.body)
         finally:
             self._finish(reply)
 
@@ -146,21 +149,31 @@ class InferenceApp:
                 return await self._infer(name, None, headers=headers, body=body)
             case ("POST", "v2", "models", name, "versions", number, "infer"):
                 return await self._infer(name, number, headers=headers, body=body)
-            case ("GET", "v2", "health", "live"):
-                return _ok({"live": True})
-            case ("GET", "v2", "health", "ready"):
-                return _ready(ready=self._runtime.models.ready)
-            case ("GET", "v2", "models", name):
-                return self._metadata(name, None)
-            case ("GET", "v2", "models", name, "versions", number):
-                return self._metadata(name, number)
-            case ("GET", "v2", "models", name, "ready"):
-                return self._model_ready(name, None)
-            case ("GET", "v2", "models", name, "versions", number, "ready"):
-                return self._model_ready(name, number)
-            case ("GET", "v2"):
-                return _ok({"name": "treadle", "version": treadle.__version__, "extensions": []})
+            case ("GET", *places):
+                told = self._told(places)
+                if told is not None:
+                    return told
         raise NotFound("route", f"{method} {path}", hint=f"There is: {'; '.join(_ROUTES)}.")
+
+    def _told(self, places: Sequence[str]) -> Reply | None:
+        match places:
+            case ("v2", "health", "live"):
+                return _ok({"live": True})
+            case ("v2", "health", "ready"):
+                return _ready(ready=self._runtime.models.ready)
+            case ("v2", "models", name):
+                return self._metadata(name, None)
+            case ("v2", "models", name, "versions", number):
+                return self._metadata(name, number)
+            case ("v2", "models", name, "ready"):
+                return self._model_ready(name, None)
+            case ("v2", "models", name, "versions", number, "ready"):
+                return self._model_ready(name, number)
+            case ("metrics",):
+                return Reply(200, exposition(self._runtime.contracts.totals()), METRICS_TYPE)
+            case ("v2",):
+                return _ok({"name": "treadle", "version": treadle.__version__, "extensions": []})
+        return None
 
     async def _infer(
         self, name: str, number: str | None, *, headers: Any, body: AsyncIterator[bytes]
@@ -179,7 +192,8 @@ class InferenceApp:
         except BaseException:
             self._runtime.follow(begun)  # gives back the place its shadows have reserved
             raise
-        return Reply(200, protocol.response_of(begun.answer, request, served=served), begun)
+        said = protocol.response_of(begun.answer, request, served=served)
+        return Reply(200, said, begun=begun)
 
     def _begin(
         self, name: str, number: str | None, *, request: protocol.InferRequest, table: pa.Table

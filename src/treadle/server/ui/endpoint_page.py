@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from treadle.kernel.clock import DAY_US
 from treadle.server.ui.contexts import EndpointContext, VariantRow
+from treadle.server.ui.endpoint_contract import contract_panel
 from treadle.server.ui.endpoint_rows import state_of
 from treadle.server.ui.example_request import answer, curl, infer_url
 from treadle.server.ui.formats import percent
@@ -45,6 +46,7 @@ def endpoint_context(app: App, name: str, *, inference_url: str) -> EndpointCont
         url=infer_url(inference_url, name),
         stats=_stats(app, endpoint, tally),
         variants=_variants(endpoint, tally),
+        contract=contract_panel(app, endpoint),
         traffic=_traffic(tally, releases),
         releases=release_entries(releases),
         curl=curl(infer_url(inference_url, name), served),

@@ -187,6 +187,12 @@ def _after(text: str) -> str:
     return f": {text}" if text else ""
 
 
+def _claims(f: Facts) -> str:
+    told = [f"{claim} in {number(rows)}" for claim, rows in f["claims"].items()]
+    more = len(told) - NAMED_AT_MOST + f["other_claims"]
+    return ", ".join(told[:NAMED_AT_MOST]) + (f" and {more:,} more" if more > 0 else "")
+
+
 def _listed(facts: Facts) -> str:
     return ", ".join([*facts["tags"], *(f"without {key}" for key in facts["removed"])])
 
@@ -233,6 +239,10 @@ _SENTENCES: dict[str, Callable[[Facts], str]] = {
     "endpoint.contract_mode_set": lambda f: (
         f"{f['name']}: requests that break the contract: {f['mode']}"
         f"{', ' + f['reason'] if f['reason'] else ''}"
+    ),
+    "endpoint.contract_broken": lambda f: (
+        f"{number(f['broken'])} of {number(f['rows'])} rows to {f['name']} broke the contract, "
+        f"{number(f['refused_requests'])} requests refused: {_claims(f)}"
     ),
     "dataset.quarantine_released": lambda f: (
         f"{f['dataset']}@{f['version_number']} released from quarantine"

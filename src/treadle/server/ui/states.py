@@ -84,6 +84,8 @@ _LOOKS: dict[str, Look] = {
     "down": _BAD,
     "quiet": _GOOD,
     "waiting": _WAITING,
+    # what becomes of requests that break a contract
+    "warned": _CARE,
     # alerts and findings
     "alert": Look("bad", "alert"),
     "open": Look("bad", "alert"),

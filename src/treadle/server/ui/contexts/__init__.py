@@ -50,9 +50,12 @@ from treadle.server.ui.contexts.diffs import (
     WholeRows,
 )
 from treadle.server.ui.contexts.endpoints import (
+    BrokenClaimRow,
+    BrokenRow,
     EndpointContext,
     EndpointsContext,
     ReleaseEntry,
+    RequestContractPanel,
     StageEntry,
     VariantRow,
 )
@@ -129,6 +132,8 @@ __all__ = [
     "PARTS",
     "AlertRow",
     "AssessmentRow",
+    "BrokenClaimRow",
+    "BrokenRow",
     "CellChange",
     "Chain",
     "ChangeRow",
@@ -203,6 +208,7 @@ __all__ = [
     "RecordRow",
     "ReleaseEntry",
     "RemovedVersionRow",
+    "RequestContractPanel",
     "RowCells",
     "RunContext",
     "RunRow",

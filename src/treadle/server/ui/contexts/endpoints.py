@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from treadle.server.ui.contexts.rows import CheckRow, EndpointRow
-    from treadle.server.ui.widgets import Chart, Link, Notice, Page, Pager, Stat
+    from treadle.server.ui.widgets import Chart, Link, Notice, Option, Page, Pager, Stat
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,49 @@ class ReleaseEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class BrokenClaimRow:
+    """A claim that requests broke within the last day: rows of the last hour, of the day."""
+
+    claim: str
+    hour: int
+    day: int
+    refused: int
+    requests: int
+    last_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenRow:
+    """A row that broke a claim, as far as it may be shown; the claim's own values are marked."""
+
+    at_us: int
+    outcome: str
+    claim: str
+    cells: tuple[tuple[str, str, bool], ...]
+    more: int
+    left_out: str
+    prediction_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContractPanel:
+    """What requests must keep, what becomes of those that do not, and how many broke it lately."""
+
+    mode: str
+    told: str
+    place: str
+    modes: tuple[Option, ...]
+    sources: tuple[Link, ...]
+    columns: int
+    relations: int
+    stats: tuple[Stat, ...]
+    claims: tuple[BrokenClaimRow, ...]
+    claims_left_out: int
+    rows: tuple[BrokenRow, ...]
+    rows_kept: int
+
+
+@dataclass(frozen=True, slots=True)
 class EndpointContext:
     """Endpoint: traffic by variant, and every release with each stage's evidence."""
 
@@ -73,6 +116,7 @@ class EndpointContext:
     url: str
     stats: tuple[Stat, ...]
     variants: tuple[VariantRow, ...]
+    contract: RequestContractPanel
     traffic: Chart | None
     releases: tuple[ReleaseEntry, ...]
     curl: str

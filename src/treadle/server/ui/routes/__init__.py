@@ -45,6 +45,6 @@ def routes() -> list[BaseRoute]:
     ]
     posted = [
         Route(path, handler, methods=["POST"])
-        for path, handler in (*runs.POSTS, *experiments.POSTS, *data.POSTS)
+        for path, handler in (*runs.POSTS, *experiments.POSTS, *data.POSTS, *endpoints.POSTS)
     ]
     return [*shown, *posted]

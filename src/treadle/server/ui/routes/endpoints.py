@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from treadle.server.asked import app_of
 from treadle.server.ui import paging
-from treadle.server.ui.answer import page
+from treadle.server.ui.answer import page, sent_on
 from treadle.server.ui.contexts import EndpointsContext
 from treadle.server.ui.endpoint_page import endpoint_context
 from treadle.server.ui.endpoint_rows import endpoint_rows
+from treadle.server.ui.places import endpoint_place
+from treadle.server.ui.posted import posted
 from treadle.server.ui.snippets import snippets
 from treadle.server.ui.widgets import Notice, Page
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
+
+    from treadle.serving.entities import ContractMode
 
 
 def endpoints(request: Request) -> Response:
@@ -50,6 +54,14 @@ def endpoint(request: Request) -> Response:
     )
 
 
+def contract(request: Request, fields: dict[str, str]) -> Response:
+    """Say what becomes of requests that break the contract."""
+    name = request.path_params["name"]
+    mode = cast("ContractMode", fields.get("mode", ""))
+    app_of(request).serving.set_contract_mode(name, mode, reason=fields.get("reason", "").strip())
+    return sent_on(request, f"{endpoint_place(name)}#contract")
+
+
 def _nothing() -> Notice:
     return Notice(
         "empty",
@@ -60,3 +72,4 @@ def _nothing() -> Notice:
 
 
 ROUTES = (("/endpoints", endpoints), ("/endpoints/{name}", endpoint))
+POSTS = (("/endpoints/{name}/contract", posted(contract)),)
