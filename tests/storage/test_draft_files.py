@@ -28,6 +28,19 @@ def test_whole_pages_and_a_rest_are_all_there(tmp_path):
     assert written(tmp_path / "a", [memoryview(memory), TAIL]) == PAGES + TAIL
 
 
+def test_a_block_that_ends_within_a_page_goes_past_the_cache_but_for_its_end(tmp_path, monkeypatch):
+    memory = mmap.mmap(-1, 2 * len(PAGES))
+    memory[: len(PAGES) + len(TAIL)] = PAGES + TAIL
+    sizes = []
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda fd, block: sizes.append(len(block)) or write(fd, block))
+
+    block = memoryview(memory)[: len(PAGES) + len(TAIL)]
+
+    assert written(tmp_path / "a", [block, TAIL]) == PAGES + TAIL + TAIL
+    assert sizes == [len(PAGES), len(TAIL), len(TAIL)]
+
+
 def test_blocks_that_begin_in_the_middle_of_a_page_are_written_as_usual(tmp_path):
     memory = mmap.mmap(-1, len(PAGES) + 4096)
     memory[7 : 7 + len(PAGES)] = PAGES
