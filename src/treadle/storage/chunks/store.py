@@ -18,7 +18,6 @@ from sqlalchemy import (
     func,
     insert,
     select,
-    text,
     update,
 )
 
@@ -57,9 +56,9 @@ chunks = Table(
     Index("ix_chunks_pack", "pack"),
 )
 
-_INSERT_CHUNK = text(
+_INSERT_CHUNK = (
     'INSERT INTO chunks (digest, pack, "offset", length, raw_length) '
-    "VALUES (:digest, :pack, :offset, :length, :raw_length) ON CONFLICT DO NOTHING"
+    "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 )
 
 
@@ -228,9 +227,11 @@ def _insert_pack(tx: Transaction, info: ObjectInfo, count: int, *, at: int) -> i
 
 
 def _insert_chunks(tx: Transaction, number: int, entries: Sequence[Entry]) -> None:
-    # In one order, so that two writers of the same chunks wait for each other only one way.
-    rows = [{**entry._asdict(), "pack": number} for entry in sorted(entries)]
-    tx.execute(_INSERT_CHUNK, rows)
+    # In one order, so that two writers of the same chunks wait for each other only one way. As text
+    # for the driver, not as an expression: as many as files, in half the time.
+    rows = [(entry[0], number, *entry[1:]) for entry in sorted(entries)]
+    mark = "?" if tx.connection.dialect.name == "sqlite" else "%s"
+    tx.connection.exec_driver_sql(_INSERT_CHUNK.replace("?", mark), rows)
 
 
 def _lock(tx: Transaction, function: str) -> None:
