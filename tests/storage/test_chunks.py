@@ -3,6 +3,7 @@ from __future__ import annotations
 import functools
 import io
 import random
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from treadle.kernel.errors import Corrupt
+from treadle.storage.chunks import packs
 from treadle.storage.chunks import store as sql
 from treadle.storage.chunks.cutting import FILES, TREES, WINDOW_BYTES, cut
 from treadle.storage.chunks.packs import pack_time, read_index
@@ -132,6 +134,59 @@ def test_what_was_written_is_read_back(
     _, digests = stored(store, folder, data)
 
     assert ChunkReader(store=store, objects=folder).join(digests) == data
+
+
+# What is not kept as it was read (known already, compressed, or the end of a pack) moves the rest.
+@pytest.mark.parametrize("size", [3_000_000, 3_141_592])
+def test_packs_hold_what_was_read_whatever_of_it_is_kept(
+    store: SqlMetadataStore, folder: FolderObjectStore, monkeypatch, size: int
+) -> None:
+    monkeypatch.setattr(packs, "PACK_BYTES", 4 << 20)
+    first, text = noise(size), b"much the same " * 100_000
+    stored(store, folder, first[500_000:2_000_000])
+    data = text + first + noise(5_000_000) + text + first + text[7:]
+
+    _, digests = stored(store, folder, data)
+
+    assert digests == [blake3(data[a:b]).digest() for a, b in cut(data, FILES)]
+    assert ChunkReader(store=store, objects=folder).join(digests) == data
+    assert all(read_bytes(folder, info.digest) for info in folder.iterate())
+    assert len(list(folder.iterate())) > 2
+
+
+def test_files_that_were_read_into_the_room_are_stored_without_what_is_there_twice(
+    store: SqlMetadataStore, folder: FolderObjectStore
+) -> None:
+    files = [noise(50_000), b"text " * 5000, noise(50_000), noise(70_000), b"x"]
+    writer = ChunkWriter(Intake(store=store, objects=folder))
+    room = writer.room(sum(map(len, files)))
+    stops = list(accumulate(map(len, files), initial=0))
+    room[: stops[-1]] = b"".join(files)
+
+    digests = writer.take([room[start:stop] for start, stop in pairwise(stops)])
+    writer.close()
+
+    assert ChunkReader(store=store, objects=folder).join(digests) == b"".join(files)
+    (info,) = folder.iterate()
+    assert [entry.raw_length for entry in read_index(folder, info)] == [50_000, 25_000, 70_000, 1]
+    assert read_bytes(folder, info.digest)[24:50_024] == files[0]
+
+
+def test_a_writer_takes_over_what_others_have_not_written(
+    store: SqlMetadataStore, folder: FolderObjectStore
+) -> None:
+    intake = Intake(store=store, objects=folder)
+    writer, others = ChunkWriter(intake), [ChunkWriter(intake) for _ in range(3)]
+    digests = [other.add_whole([b"of number %d" % n])[0] for n, other in enumerate(others)]
+
+    for other in others:
+        writer.absorb(other)
+        other.close()
+    writer.close()
+
+    assert len(list(folder.iterate())) == 1
+    whole = ChunkReader(store=store, objects=folder).join(digests)
+    assert whole == b"of number 0of number 1of number 2"
 
 
 def test_chunks_are_written_and_read_wherever_objects_are(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 DIGEST_LENGTH = 64
+WHOLE_BYTES = 1 << 30
 # Beside the objects of a store: those that are encrypted, and the wrapped keys.
 ENCRYPTED, KEYS = "encrypted", "keys"
 
@@ -257,9 +258,12 @@ def spool(stream: BinaryIO, *, folder: Path, is_digested: bool = True) -> tuple[
     handle, name = tempfile.mkstemp(dir=folder, prefix="draft-")
     draft = Path(name)
     hasher, size = blake3(), 0
+    large = is_large(stream)
+    # What lies in memory and is not digested on the way goes in one call: half the cost of many.
+    block_bytes = WHOLE_BYTES if large and not is_digested else CHUNK_BYTES
     try:
-        with DraftFile(handle, is_large=is_large(stream)) as file:
-            while block := stream.read(CHUNK_BYTES):
+        with DraftFile(handle, is_large=large) as file:
+            while block := stream.read(block_bytes):
                 if is_digested:
                     hasher.update(block)
                 size += file.write(block)

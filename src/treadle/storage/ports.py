@@ -75,8 +75,8 @@ class ObjectStore(Protocol):
     def put(self, stream: BinaryIO, *, name: Callable[[], str] | None = None) -> ObjectInfo:
         """Store all bytes of a stream and return their digest and size.
 
-        `name` is asked after the last byte and files them under another digest than theirs: for
-        bytes that stand for others, which whoever reads them checks himself.
+        `name` is asked after the last byte and says the digest to file them under: of others that
+        they stand for, which whoever reads them checks himself, or their own, known already.
         """
         ...
 

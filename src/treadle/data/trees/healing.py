@@ -10,7 +10,7 @@ from blake3 import blake3
 from treadle.kernel.errors import Corrupt
 from treadle.storage.chunks import store as sql
 from treadle.storage.chunks.compression import Compressor
-from treadle.storage.chunks.cutting import FILES, cut_stream, new_window
+from treadle.storage.chunks.cutting import FILES, cut_stream, own_window
 from treadle.storage.chunks.moving import Mover
 from treadle.storage.chunks.packs import is_pack, read_index
 from treadle.storage.chunks.reading import sound_chunks
@@ -152,6 +152,6 @@ def _cut_file(path: str) -> Iterator[tuple[bytes, bytes]]:
     except OSError:
         return
     with os.fdopen(handle, "rb", buffering=0) as file:
-        for pieces in cut_stream(lambda view: file.readinto(view) or 0, FILES, window=new_window()):
+        for pieces in cut_stream(lambda view: file.readinto(view) or 0, FILES, window=own_window()):
             for piece in pieces:
                 yield blake3(piece).digest(), bytes(piece)

@@ -10,7 +10,7 @@ from blake3 import blake3
 
 from treadle.data.trees.walking import describe
 from treadle.kernel.errors import Conflict, Unavailable
-from treadle.storage.chunks.cutting import FILES, cut_stream, new_window
+from treadle.storage.chunks.cutting import FILES, cut_stream, own_window
 
 if TYPE_CHECKING:
     from treadle.data.trees.walking import Found
@@ -63,7 +63,7 @@ def content_of(root: str, found: Found) -> bytes:
     if found.kind == "folder" or not found.size_bytes:
         return b""
     with OpenFile(root, found) as file:
-        groups = cut_stream(file.read_into, FILES, window=new_window())
+        groups = cut_stream(file.read_into, FILES, window=own_window())
         return b"".join(blake3(piece).digest() for pieces in groups for piece in pieces)
 
 

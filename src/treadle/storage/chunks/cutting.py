@@ -27,7 +27,7 @@ FILES = Bounds(192 * KIB, 256 * KIB, 1024 * KIB)
 TREES = Bounds(4 * KIB, 8 * KIB, 64 * KIB)
 
 # Stays in the processor's cache from the read to the digest.
-WINDOW_BYTES = 4 << 20
+WINDOW_BYTES = 8 << 20
 
 # How sharply lengths keep to the usual one (section 3.5 of the FastCDC paper of 2020).
 _NORMALIZED: Final = 2
@@ -49,13 +49,15 @@ def cut(data: bytes | bytearray | memoryview, bounds: Bounds) -> Iterator[tuple[
 
 
 def cut_stream(
-    read_into: Callable[[memoryview], int], bounds: Bounds, *, window: bytearray
+    read_into: Callable[[memoryview], int], bounds: Bounds, *, window: Callable[[], memoryview]
 ) -> Iterator[list[memoryview]]:
     """Yield the chunks of all that a `readinto` gives, some at a time.
 
-    They lie in the window, which must be longer than a chunk may be, and are good until the next.
+    They lie in the window, one after the other from its start, and are good until the next.
+    `window` is asked for each time anew and must be longer than a chunk may be; what is not cut yet
+    is moved to its start.
     """
-    view, held, got = memoryview(window), 0, 1
+    view, held, got = window(), 0, 1
     while got:
         got = read_into(view[held:])
         held += got
@@ -65,10 +67,12 @@ def cut_stream(
         # The last one may go on beyond the window.
         tail = cuts.pop()[0] if got else held
         yield [view[start:stop] for start, stop in cuts]
-        view[: held - tail] = bytes(view[tail:held])
-        held -= tail
+        rest, held = view[tail:held], held - tail
+        view = window()
+        view[:held] = rest
 
 
-def new_window() -> bytearray:
-    """Return memory to cut streams in."""
-    return bytearray(WINDOW_BYTES)
+def own_window() -> Callable[[], memoryview]:
+    """Return memory of one's own to cut streams in."""
+    view = memoryview(bytearray(WINDOW_BYTES))
+    return lambda: view

@@ -56,7 +56,7 @@ class Mover:
         self._flush()
 
     def _flush(self) -> None:
-        info = self._objects.put(self._draft.stream()) if self._draft.entries else None
+        info = self._draft.put(self._objects) if self._draft.entries else None
         entries = dict(zip(self._draft.entries, self._sources, strict=True))
         emptied = []
         with self._store.write() as tx:

@@ -11,7 +11,7 @@ from blake3 import blake3
 
 from treadle.storage.chunks import store as sql
 from treadle.storage.chunks.compression import Compressor
-from treadle.storage.chunks.cutting import FILES, Bounds, cut, cut_stream, new_window
+from treadle.storage.chunks.cutting import FILES, WINDOW_BYTES, Bounds, cut, cut_stream
 from treadle.storage.chunks.packs import PackDraft
 
 if TYPE_CHECKING:
@@ -65,11 +65,11 @@ class Intake:
             self.stored_bytes += size
 
     def _make_known(self, draft: PackDraft) -> int:
-        info = self._objects.put(draft.stream())
+        info = draft.put(self._objects)
         with self._store.write() as tx:
             sql.lock_to_lean(tx)
             if self._objects.stat(info.digest) is None:  # swept away as nobody's, just now
-                self._objects.put(draft.stream())
+                draft.put(self._objects)
             sql.add_pack(tx, info, draft.entries, at=time.time_ns() // 1000)
         return info.size_bytes
 
@@ -83,7 +83,6 @@ class ChunkWriter:
     def __init__(self, intake: Intake) -> None:
         self.intake = intake
         self._draft = PackDraft()
-        self._window = bytearray()
         self._compressor = Compressor()
 
     def add_whole(self, wholes: Sequence[bytes]) -> list[bytes]:
@@ -96,14 +95,41 @@ class ChunkWriter:
         self, read_into: Callable[[memoryview], int], *, bounds: Bounds = FILES
     ) -> tuple[list[bytes], int]:
         """Take all that a `readinto` gives; return the chunks' digests in order, and the size."""
-        if not self._window:
-            self._window = new_window()
         digests: list[bytes] = []
         size = 0
-        for pieces in cut_stream(read_into, bounds, window=self._window):
-            digests += self._add(pieces)
-            size += sum(len(piece) for piece in pieces)
+
+        def window() -> memoryview:
+            return self.room(2 * bounds.most)[:WINDOW_BYTES]
+
+        for pieces in cut_stream(read_into, bounds, window=window):
+            digests += self.take(pieces)
+            size += sum(map(len, pieces))
         return digests, size
+
+    def room(self, size_bytes: int) -> memoryview:
+        """Return memory for so many bytes or more, to be filled from its start and then taken.
+
+        What of it becomes part of a pack need not be copied. Taking anything ends it.
+        """
+        if not self._draft.has_room(size_bytes):
+            self._flush()
+        return self._draft.room()
+
+    def take(self, pieces: Sequence[memoryview]) -> list[bytes]:
+        """Take chunks that lie in the room, one after the other from its start."""
+        digests = [blake3(piece).digest() for piece in pieces]
+        mine = self.intake.claim(digests)
+        at = self._draft.size_bytes
+        for digest, piece in zip(digests, pieces, strict=True):
+            size = len(piece)
+            if digest in mine:
+                mine.discard(digest)
+                body = self._compressor.compressed(piece)
+                lies_at = at if body is piece else -1
+                self._draft.add(digest, body, raw_length=size, lies_at=lies_at)
+            at += size
+        self._draft.digest_more()
+        return digests
 
     def add(self, data: bytes, *, bounds: Bounds) -> list[bytes]:
         """Take bytes that are in memory."""
@@ -116,6 +142,8 @@ class ChunkWriter:
 
     def absorb(self, other: ChunkWriter) -> None:
         """Take over what another writer has not written yet: few packs are better than many."""
+        if not self._draft.entries:
+            self._draft, other._draft = other._draft, self._draft
         for entry, body in other._draft.bodies():
             self._append(entry.digest, body, raw_length=entry.raw_length)
         other._draft.clear()
@@ -135,6 +163,7 @@ class ChunkWriter:
             if digest in mine:
                 mine.discard(digest)
                 self._keep(digest, piece)
+        self._draft.digest_more()
 
     def _keep(self, digest: bytes, piece: bytes | memoryview) -> None:
         self._append(digest, self._compressor.compressed(piece), raw_length=len(piece))
