@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from treadle.data.service import Data
 from treadle.data.trees.entities import Renamed, TreeEntry, check_tree
-from treadle.data.trees.opening import OpenFile, content_of
+from treadle.data.trees.opening import OpenFile, content_of, read_whole
 from treadle.data.trees.walking import walk
 from treadle.kernel.errors import Conflict, Corrupt, InvalidInput, NotFound
 from treadle.storage.metadata import open_metadata
@@ -288,6 +288,25 @@ def test_a_file_that_changes_while_it_is_read_is_named(folder: Path) -> None:
 
     with pytest.raises(Conflict, match=r"large\.bin changed while it was read"):
         read_half_and_change_it()
+
+
+@pytest.mark.parametrize("now", [b"shorter", b"longer than it was when it was found"])
+def test_a_small_file_of_another_size_than_was_found_is_named(folder: Path, now: bytes) -> None:
+    write(folder / "small.txt", b"some thirteen")
+    found = next(f for f in walk(folder) if f.path == "small.txt")
+    write(folder / "small.txt", now)
+
+    with pytest.raises(Conflict, match=r"small\.txt changed while it was read"):
+        read_whole(str(folder), found, room=memoryview(bytearray(100)))
+
+
+def test_a_small_file_is_read_whole_though_it_comes_in_parts(folder: Path, monkeypatch) -> None:
+    write(folder / "small.txt", b"some thirteen")
+    found = next(f for f in walk(folder) if f.path == "small.txt")
+    read = os.readv
+    monkeypatch.setattr(os, "readv", lambda file, rooms: read(file, [rooms[0][:5]]))
+
+    assert read_whole(str(folder), found, room=memoryview(bytearray(14))) == b"some thirteen"
 
 
 def test_a_file_that_went_away_since_it_was_found_is_named(folder: Path) -> None:

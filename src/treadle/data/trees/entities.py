@@ -17,7 +17,7 @@ EntryKind = Literal["file", "executable", "link", "folder"]
 DIGEST_BYTES = 32
 
 
-class TreeEntry(msgspec.Struct, frozen=True, array_like=True):
+class TreeEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One thing in a tree: a file (perhaps executable), a link that stays one, an empty folder.
 
     `content` is the digests of a file's chunks in order, or where a link points; `path` is relative
@@ -37,11 +37,12 @@ class TreeEntry(msgspec.Struct, frozen=True, array_like=True):
     @property
     def chunks(self) -> list[bytes]:
         """Return the digests of a file's chunks."""
+        content = self.content
         if not self.is_file:
             return []
-        return [
-            self.content[i : i + DIGEST_BYTES] for i in range(0, len(self.content), DIGEST_BYTES)
-        ]
+        if len(content) == DIGEST_BYTES:  # as nearly all are: a home may have a million
+            return [content]
+        return [content[i : i + DIGEST_BYTES] for i in range(0, len(content), DIGEST_BYTES)]
 
     @property
     def target(self) -> str:

@@ -7,7 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from treadle.data.trees.opening import OpenFile
+from treadle.data.trees.opening import OpenFile, read_whole
 from treadle.data.trees.places import now_ns, seen
 from treadle.storage.chunks.cutting import FILES
 from treadle.storage.chunks.writing import ChunkWriter
@@ -60,11 +60,12 @@ class Readers:
     def _batch(self, batch: Sequence[Found]) -> list[Seen]:
         writer = self._writer_of_thread()
         read_at = now_ns()
+        size = sum(found.size_bytes for found in batch)
         if batch[0].size_bytes > SMALL_BYTES:
             contents = [b"".join(self._large(batch[0], writer))]
         else:
-            contents = writer.add_whole([self._small(found) for found in batch])
-        self._progress(sum(found.size_bytes for found in batch))
+            contents = self._small(batch, writer, room=writer.room(size + 1))
+        self._progress(size)
         return [seen(f, c, read_at_ns=read_at) for f, c in zip(batch, contents, strict=True)]
 
     def _writer_of_thread(self) -> ChunkWriter:
@@ -74,9 +75,14 @@ class Readers:
             self._writers.append(writer)
         return writer
 
-    def _small(self, found: Found) -> bytes:
-        with OpenFile(self._root, found) as file:
-            return file.read_all()
+    def _small(
+        self, batch: Sequence[Found], writer: ChunkWriter, *, room: memoryview
+    ) -> list[bytes]:
+        at, pieces = 0, []
+        for found in batch:
+            pieces.append(read_whole(self._root, found, room=room[at:]))
+            at += found.size_bytes
+        return writer.take(pieces)
 
     def _large(self, found: Found, writer: ChunkWriter) -> list[bytes]:
         with OpenFile(self._root, found) as file:

@@ -28,7 +28,7 @@ COARSE_NS = 2_000_000_000
 SECOND_NS = 1_000_000_000
 
 
-class Seen(msgspec.Struct, frozen=True, array_like=True):
+class Seen(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A file as it looked when its content was known; an mtime of 0 trusts nothing.
 
     A ctime of 0 is not compared: it changes when another folder gets or loses a link to the file.

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+import msgspec
+
+from treadle.data.trees.entities import EntryKind
 from treadle.kernel.errors import InvalidInput, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from treadle.data.trees.entities import EntryKind
 
 DRAFTS = ".treadle-checkout"
 """Where a checkout writes before it renames; never part of a version."""
@@ -25,7 +26,7 @@ _SPECIAL = {
 }
 
 
-class Found(NamedTuple):
+class Found(msgspec.Struct, frozen=True, order=True, gc=False):
     """Something that lies in a folder, as the file system describes it."""
 
     path: str
@@ -49,7 +50,8 @@ def walk(root: Path, *, only: Sequence[str] = (), without: Path | None = None) -
         folder, prefix, names = folders.pop()
         empty = True
         for entry in _entries(folder):
-            if entry.path == beyond or entry.name == DRAFTS or (names and entry.name not in names):
+            name = entry.name
+            if name == DRAFTS or (names and name not in names) or (beyond and entry.path == beyond):
                 continue
             empty = False
             path = prefix + _told(entry)
@@ -65,18 +67,22 @@ def walk(root: Path, *, only: Sequence[str] = (), without: Path | None = None) -
 
 def describe(path: str, status: os.stat_result) -> Found:
     """Return what is at a path. Raises InvalidInput when no version can hold it."""
-    kind: EntryKind
-    if stat.S_ISREG(status.st_mode):
-        kind = "executable" if status.st_mode & stat.S_IXUSR else "file"
-    elif stat.S_ISLNK(status.st_mode):
-        kind = "link"
-    else:
+    kind = kind_of(status)
+    if kind is None:
         what = _SPECIAL.get(stat.S_IFMT(status.st_mode), "no file")
         raise InvalidInput(
             f"{path} is {what}, which no version can hold.",
             hint="Move it out of the folder; files, links and folders are kept.",
         )
     return Found(path, kind, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+def kind_of(status: os.stat_result) -> EntryKind | None:
+    """Return what it is, None for a folder and what no version can hold."""
+    mode = status.st_mode
+    if stat.S_ISREG(mode):
+        return "executable" if mode & stat.S_IXUSR else "file"
+    return "link" if stat.S_ISLNK(mode) else None
 
 
 def root_of(sources: Sequence[Path]) -> tuple[Path, tuple[str, ...]]:
