@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from treadle.data.trees.opening import OpenFile, read_whole
 from treadle.data.trees.places import now_ns, seen
-from treadle.storage.chunks.cutting import FILES
+from treadle.storage.chunks.cutting import FILES, KIB
+from treadle.storage.chunks.packs import PACK_BYTES
 from treadle.storage.chunks.writing import ChunkWriter
 
 if TYPE_CHECKING:
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 
 SMALL_BYTES = FILES.least
 """A file up to here is one chunk, wherever it would be cut."""
-BATCH_FILES = 256
-BATCH_BYTES = 4 << 20
+BATCH_FILES = 512
+# Four fill a pack.
+BATCH_BYTES = (PACK_BYTES - KIB) // 4
 # Each holds a pack in memory.
 MOST_THREADS = 4
 
