@@ -9,6 +9,7 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import treadle
@@ -145,3 +146,60 @@ def test_a_file_on_a_full_disk_is_explained(cli, seed, words):
 
     assert said.code == 1
     assert "Cannot write /dev/full: No space left on device." in said.err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux alone has a full device")
+def test_an_output_on_a_full_disk_is_explained(tmp_path):
+    with Path("/dev/full").open("w") as full:
+        said = subprocess.run(
+            [sys.executable, "-c", MAIN, "--help"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+        )
+
+    assert said.returncode == 1
+    assert said.stderr.startswith("error: No space left on device.")
+
+
+def test_a_reader_who_goes_away_is_no_failure(tmp_path):
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    said = subprocess.run(
+        [sys.executable, "-c", MAIN, "--help"],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    os.close(writing)
+
+    assert (said.returncode, said.stderr) == (0, "")
+
+
+def test_a_name_that_no_file_can_have_is_explained(cli):
+    said = cli("data", "commit", "n" * 300, "--name", "flights")
+
+    assert said.code == 1
+    assert "nnn: File name too long." in said.err
+    assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("data", "push"), 2, ("usage", "Name a dataset, or say --all.")),
+        (("data", "show", "nix"), 1, ("not_found", "No dataset 'nix'.")),
+        (("data", "shwo"), 2, ("usage", "No command 'shwo'. Did you mean show?")),
+    ],
+)
+def test_every_error_is_json_where_json_was_asked_for(cli, words, code, told):
+    said = cli(*words, "--json")
+
+    error = msgspec.json.decode(said.err)["error"]
+    assert (said.code, said.out) == (code, "")
+    assert (error["code"], error["message"]) == told

@@ -92,3 +92,10 @@ def test_a_home_that_is_given_wins(cli, seed, tmp_path):
     said = cli("--home", tmp_path / "other", "status", cwd=seed)
 
     assert str(tmp_path / "other") in said.out
+
+
+def test_a_list_of_commands_says_whole_sentences(cli):
+    told = cli("data", "--help").out.partition("Commands:")[2]
+
+    assert "Store a table, or files and folders, as the next version of a\n" in told
+    assert "..." not in told

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 
 def main() -> None:
     """Run the command; what `treadle` on the command line calls."""
-    from treadle.cli.root import run
+    try:
+        from treadle.cli.root import run
 
-    run()
+        run()
+    except KeyboardInterrupt:  # before click was there to catch it, or after
+        sys.exit(130)

@@ -309,7 +309,7 @@ def gc(
     found = data.gc(dry_run=True, **asked)
     if not found.is_empty and not dry_run:
         if not yes:
-            click.confirm(f"Remove {swept(found)} for good?", abort=True)
+            click.confirm(f"Remove {swept(found)} for good?", abort=True, err=True)
         with progress_of("Freeing") as progress:
             found = data.gc(progress=progress, **asked)
     verb = "Would remove" if dry_run else "Removed"

@@ -9,6 +9,7 @@ import click
 from treadle.kernel.errors import near_misses
 
 LIST = "list"
+_WHOLE = 1000  # characters, more than any sentence has
 
 
 class _Explained:
@@ -41,6 +42,14 @@ class Group(_Explained, click.Group):
     def __init__(self, *args: Any, example: str = "", **attributes: Any) -> None:
         super().__init__(*args, **attributes)
         self.example = example
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write each command with its first sentence, whole: click would cut it in the middle."""
+        named = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        rows = [(name, found.get_short_help_str(_WHOLE)) for name, found in named if found]
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from treadle import __version__
 from treadle.cli.group import Group
 from treadle.cli.home import home_around
-from treadle.kernel.errors import TreadleError
+from treadle.kernel.errors import TreadleError, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # name → (module, one line for --help). Importing a module costs more than this table.
 COMMANDS = {
@@ -28,8 +35,8 @@ COMMANDS = {
     "models": ("treadle.cli.models", "List models and versions, or show one."),
     "endpoints": ("treadle.cli.endpoints", "List endpoints, show one, stop or roll back."),
     "alerts": ("treadle.cli.alerts", "List what monitors found to have really moved."),
-    "import": ("treadle.cli.imports", "Bring in what MLflow or TensorBoard has kept."),
-    "export": ("treadle.cli.exports", "Write what is here for MLflow or TensorBoard."),
+    "import": ("treadle.cli.imports", "Bring in what MLflow, DVC or TensorBoard has kept."),
+    "export": ("treadle.cli.exports", "Write what is here for MLflow, DVC or TensorBoard."),
     "gc": ("treadle.cli.run_changes", "Remove for good what was deleted: rows; bytes with --free."),
     "objects": ("treadle.cli.objects", "Say what is stored, encrypt it, exchange the keys."),
     "trace": ("treadle.cli.trace", "Follow a prediction back to the files it was made from."),
@@ -49,8 +56,46 @@ _GROUPS = (
 )
 
 
+# What the machine refuses is no bug: a disk that is full, a file that is somebody else's.
+_OF_THE_MACHINE = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+}
+
+
+class _ReaderGone(Exception):
+    """Who read the output went away (`treadle runs | head`)."""
+
+
+@contextlib.contextmanager
+def _reader_watched() -> Iterator[None]:
+    # Click would end with 1, as if the command had failed.
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise _ReaderGone from error
+
+
 class LazyGroup(Group):
     """A group that knows its commands by name and imports each when it is called."""
+
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        """Understand the words; help is written here."""
+        with _reader_watched():
+            return super().make_context(*args, **more)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command."""
+        with _reader_watched():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the commands in the order of the help."""
@@ -108,23 +153,41 @@ def run() -> None:
         # Without standalone mode click hands the code of `ctx.exit` back instead of exiting.
         code = root(prog_name="treadle", standalone_mode=False)
     except click.Abort:
-        click.echo("Stopped.", err=True)
         code = 130
+        _tell_plainly("stopped", "Stopped.")
     except click.ClickException as error:
-        error.show()
         code = error.exit_code
+        if _wants_json():
+            _tell_plainly("usage", error.format_message())
+        else:
+            error.show()
     except TreadleError as error:
         _tell(error)
         code = 1
-    except BrokenPipeError:
-        # The reader went away (`treadle runs | head`); Python would complain again at exit.
-        sys.stderr.close()
+    except _ReaderGone:
+        # Python would write what is left at exit, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except OSError as error:
+        if error.errno not in _OF_THE_MACHINE:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        _tell(Unavailable(f"{where}{error.strerror}.", hint="Mend that and run it again."))
+        code = 1
     sys.exit(code)
 
 
+def _wants_json() -> bool:
+    return "--json" in sys.argv
+
+
+def _tell_plainly(code: str, message: str) -> None:
+    error = {"code": code, "message": message, "hint": ""}
+    click.echo(json.dumps({"error": error}) if _wants_json() else message, err=True)
+
+
 def _tell(error: TreadleError) -> None:
-    if "--json" in sys.argv:
+    if _wants_json():
         body = {"code": error.code, "message": error.message, "hint": error.hint}
         click.echo(json.dumps({"error": body}), err=True)
         return

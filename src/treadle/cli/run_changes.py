@@ -66,7 +66,7 @@ def command(
     )
     if total and not dry_run:
         if not yes:
-            click.confirm(f"Remove {told} for good?", abort=True)
+            click.confirm(f"Remove {told} for good?", abort=True, err=True)
         found = tracking.gc(older_than=older_than)
     if as_json:
         print_json(found)
