@@ -151,6 +151,16 @@ def test_two_processes_may_open_a_new_home_at_once(metadata_url: str) -> None:
     assert [starter.wait() for starter in starters] == [0, 0, 0]
 
 
+def test_a_folder_may_be_called_like_a_query(tmp_path: Path) -> None:
+    home = tmp_path / "50%" / "what?really=#1"
+
+    store = open_metadata(f"sqlite:///{home / 'treadle.db'}")
+    store.close()
+
+    assert (home / "treadle.db").exists()
+    assert list(tmp_path.iterdir()) == [tmp_path / "50%"]
+
+
 def test_a_home_is_made_where_there_was_no_folder(tmp_path: Path) -> None:
     store = open_metadata(f"sqlite:///{tmp_path / 'new' / 'home' / 'treadle.db'}")
 

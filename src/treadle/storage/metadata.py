@@ -174,7 +174,9 @@ def _driver_url(url: str) -> URL:
         ) from error
     backend = parsed.get_backend_name()
     if backend == "sqlite":
-        return parsed.set(drivername="sqlite+pysqlite")
+        # The path is all that follows: what looks like a query or a fragment is a folder's name.
+        path = url.partition(":///")[2]
+        return parsed.set(drivername="sqlite+pysqlite", database=path or None, query={})
     if backend == "postgresql":
         return parsed.set(drivername="postgresql+psycopg")
     raise InvalidInput(
@@ -324,6 +326,11 @@ def _meaning(error: BaseException, *, where: str) -> TreadleError:
     if "disk is full" in reason or "No space left" in reason:
         return Unavailable(
             f"No space left for {where}.", hint="Free some space; nothing was lost, run it again."
+        )
+    if "disk I/O error" in reason:
+        return Unavailable(
+            f"Cannot use {where}: {reason}.",
+            hint="Is the disk full? Free some space and run it again; nothing was lost.",
         )
     return Unavailable(
         f"Cannot use {where}: {reason}.",
