@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import parquet as pq
@@ -14,6 +15,7 @@ from pyarrow import parquet as pq
 from treadle.data.entities import Column
 from treadle.data.facts import DatasetCommitted
 from treadle.data.service import Data
+from treadle.data.sources.functions import function
 from treadle.kernel.actors import acting_as
 from treadle.kernel.clock import DAY_US, HOUR_US
 from treadle.kernel.digests import digest_bytes
@@ -240,9 +242,9 @@ def test_a_frame_of_pandas_is_accepted(data: Data) -> None:
     assert data.table("trips").to_pydict() == {"x": [1, 2], "y": ["a", None]}
 
 
-@pytest.mark.parametrize("thing", [3, None, {"x": [1]}, [1, 2]])
+@pytest.mark.parametrize("thing", [3, None, [1, 2]])
 def test_what_is_no_frame_is_refused(data: Data, thing: Any) -> None:
-    with pytest.raises(InvalidInput, match=rf"A {type(thing).__name__} cannot be committed"):
+    with pytest.raises(InvalidInput, match=rf"{type(thing).__name__}: nothing of this"):
         data.commit("trips", thing)
 
 
@@ -428,3 +430,66 @@ def test_committing_a_frame_imports_no_frame_library() -> None:
     )
 
     assert child.stdout == "[]\n"
+
+
+RECORDS = np.array([(1, 2.5, "x"), (3, 4.5, "y")], dtype=[("n", "i8"), ("v", "f8"), ("s", "U1")])
+PYTHON = {
+    "columns": {"n": [1, 3], "v": np.array([2.5, 4.5]), "s": ["x", "y"]},
+    "rows": [{"n": 1, "v": 2.5, "s": "x"}, {"n": 3, "s": "y", "v": 4.5}],
+    "records": RECORDS,
+}
+
+
+@pytest.mark.parametrize("source", PYTHON.values(), ids=PYTHON)
+def test_rows_as_python_has_them_are_a_table(data: Data, source: Any) -> None:
+    version = data.commit("rows", source)
+
+    assert data.table(version.ref).to_pydict() == {"n": [1, 3], "v": [2.5, 4.5], "s": ["x", "y"]}
+
+
+def test_a_key_that_only_a_later_row_has_is_a_column(data: Data) -> None:
+    data.commit("rows", [{"a": 1}, {"a": 2, "b": 3}])
+    data.commit("given", function(lambda: [{"a": 1}, {"a": 2, "b": 3}]))
+
+    assert data.table("rows").to_pydict() == {"a": [1, 2], "b": [None, 3]}
+    assert data.table("given").to_pydict() == data.table("rows").to_pydict()
+
+
+def test_categories_of_polars_are_kept(data: Data) -> None:
+    polars = pytest.importorskip("polars")
+    kinds = polars.Series(["x", "y", None], dtype=polars.Categorical)
+    ranks = polars.Series(["hi", "lo", "lo"], dtype=polars.Enum(["lo", "hi"]))
+
+    data.commit("kinds", polars.DataFrame({"kind": kinds, "rank": ranks}))
+
+    found = data.table("kinds")
+    assert found.to_pydict() == {"kind": ["x", "y", None], "rank": ["hi", "lo", "lo"]}
+    assert pa.types.is_dictionary(found.schema.field("kind").type)
+
+
+def _frame(library: str, values: list[Any], **more: Any) -> Any:
+    imported = pytest.importorskip(library)
+    if "dtype" in more:
+        more = {"schema": {"a": getattr(imported, more["dtype"])}}
+    return imported.DataFrame({"a": values}, **more)
+
+
+REFUSED = {
+    "mixed": (lambda: _frame("pandas", [1, "x"]), "Could not convert 'x' with type str"),
+    "mixed column": (lambda: {"a": [1, "x"]}, "Column 'a' cannot be taken"),
+    "objects": (lambda: _frame("polars", [object()], dtype="Object"), "'a' holds objects"),
+    "one column": (lambda: pa.chunked_array([[1]]), "ChunkedArray is one column"),
+    "unequal": (lambda: {"a": [1, 2], "b": [1]}, "not equally long: a 2, b 1"),
+    "a text": (lambda: {"a": "text"}, "Column 'a' is one str"),
+    "unnamed": (lambda: np.zeros((2, 2)), "Name its columns"),
+    "lazy": (lambda: _frame("polars", [1]).lazy(), r"\.collect\(\)"),
+    "generator": (lambda: (row for row in [{"a": 1}]), "sources.function"),
+}
+
+
+@pytest.mark.parametrize(("made", "told"), REFUSED.values(), ids=REFUSED)
+def test_what_is_no_table_is_refused_with_what_to_do(data: Data, made: Any, told: str) -> None:
+    with pytest.raises(InvalidInput, match=told):
+        data.commit("x", made())
+
+    assert data.datasets().total == 0

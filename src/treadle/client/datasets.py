@@ -47,7 +47,8 @@ class DatasetHandle:
         """Commit a frame, a file of rows, or files and folders, as the next version.
 
         A file of rows is CSV, JSON lines, Parquet or Arrow; anything with `__arrow_c_stream__` is a
-        frame (pandas, Polars, Arrow, DuckDB). `kind="table"` makes several files of the same
+        frame (pandas, Polars, Arrow, DuckDB), as are a dict of columns, a list of dicts and a
+        structured array. `kind="table"` makes several files of the same
         columns one table, `kind="files"` keeps a file of rows as it is. It goes on `branch`, if
         that is where `expect` says, when it is given.
         """
@@ -133,6 +134,11 @@ class VersionHandle:
     def number(self) -> int:
         """Its number in its dataset."""
         return self.info.number
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has; of files none."""
+        return self.info.rows
 
     def arrow(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Return the rows in memory; only some columns when they are named."""

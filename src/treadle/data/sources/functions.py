@@ -13,6 +13,7 @@ from treadle.data.entities import Provenance
 from treadle.data.sources.formats import conformed, require_same
 from treadle.data.sources.ports import Reading, passing_errors
 from treadle.data.sources.settling import settled
+from treadle.data.tables.intake.records import of_records
 from treadle.execution.targets import check_target, resolve
 from treadle.kernel.errors import InvalidInput, TreadleError
 from treadle.kernel.late import pa
@@ -141,7 +142,7 @@ def _reader(given: object, *, where: str) -> pa.RecordBatchReader:
     if not is_rows(given):
         raise _unusable(given, where)
     if isinstance(given, list):
-        return pa.Table.from_pylist([dict(row) for row in given]).to_reader()
+        return of_records(given).to_reader()
     if hasattr(given, "__arrow_c_stream__"):
         return settled(pa.RecordBatchReader.from_stream(given))
     batch = pa.record_batch(given)

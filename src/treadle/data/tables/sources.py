@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from treadle.data.tables.intake.arrow import ArrowRows, ParquetRows
 from treadle.data.tables.intake.origins import FrameRows, Reconsidered
@@ -12,7 +12,7 @@ from treadle.kernel.errors import InvalidInput, NotFound
 from treadle.kernel.late import late, pa
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from treadle.data.tables.intake import csv_files, json_lines
     from treadle.data.tables.intake.origins import Origin
@@ -51,7 +51,9 @@ class ArrowStream(Protocol):
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
 
-Source: TypeAlias = "Path | str | pa.Table | ArrowStream"
+Source: TypeAlias = (
+    "Path | str | pa.Table | ArrowStream | Mapping[str, Any] | Sequence[Mapping[str, Any]]"
+)
 
 
 def files_among(source: object) -> list[Path]:
@@ -73,12 +75,7 @@ def origin_of(source: Source | Sequence[Path | str]) -> Origin:
     if isinstance(source, (str, Path)):
         return _of_files((Path(source),))
     if _are_paths(source):
-        return _of_files(tuple(Path(path) for path in source))  # type: ignore[union-attr] # as above
-    if not hasattr(source, "__arrow_c_stream__"):
-        raise InvalidInput(
-            f"A {type(source).__name__} cannot be committed.",
-            hint="Give the path of a CSV or Parquet file, or a frame (Arrow, Polars, pandas).",
-        )
+        return _of_files(tuple(Path(path) for path in source))  # type: ignore[union-attr, arg-type] # as above
     return FrameRows(source)
 
 
