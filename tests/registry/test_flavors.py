@@ -12,9 +12,15 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    KBinsDiscretizer,
+    OrdinalEncoder,
+    StandardScaler,
+)
 from sklearn.svm import LinearSVC
 
 from treadle.errors import InvalidInput, MissingExtra, Refused
@@ -196,6 +202,43 @@ def test_a_table_it_was_fitted_on_needs_no_frame(numbers, late):
     answers = SKLEARN.predict(model, numbers)
 
     np.testing.assert_array_equal(answers, model.predict_proba(numbers)[:, 1])
+
+
+LINES = {
+    "scaled": lambda: make_pipeline(StandardScaler(), LogisticRegression()),
+    "imputed": lambda: make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression()),
+    "encoded": lambda: make_pipeline(
+        KBinsDiscretizer(n_bins=3, strategy="uniform"), LogisticRegression()
+    ),
+}
+FRAMED = {
+    "a function": lambda: make_pipeline(FunctionTransformer(lambda f: f[["temp"]]), Threshold()),
+    "a set output": lambda: make_pipeline(
+        StandardScaler().set_output(transform="pandas"), LogisticRegression()
+    ),
+    "the user's own": lambda: make_pipeline(StandardScaler(), Threshold()),
+}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_scikit_learns_own_steps_in_a_line_need_no_frame(name, numbers, late, monkeypatch):
+    frame = pytest.importorskip("pandas") and numbers.to_pandas()
+    model = LINES[name]().fit(frame, late)
+    table = numbers.set_column(0, "hour", pa.array([None, *numbers["hour"].to_pylist()[1:]]))
+    table = table if name == "imputed" else numbers
+    expected = model.predict_proba(table.to_pandas())[:, 1]
+    monkeypatch.setattr(sklearn_flavor, "_has_pandas", lambda: pytest.fail("a frame was made"))
+
+    np.testing.assert_allclose(SKLEARN.predict(model, table), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", FRAMED)
+def test_a_step_that_may_ask_for_names_gets_a_frame(name, numbers, late):
+    frame = pytest.importorskip("pandas") and numbers.to_pandas()
+    model = FRAMED[name]().fit(frame, late)
+
+    assert type(sklearn_flavor._features(model, numbers)) is type(frame)
+    np.testing.assert_array_equal(SKLEARN.predict(model, numbers), model.predict_proba(frame)[:, 1])
 
 
 def test_several_classes_are_answered_by_their_place(flights, tmp_path):
