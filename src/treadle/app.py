@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import msgspec
 
 from treadle.kernel.clock import Clock, PlayedClock, SystemClock
 from treadle.kernel.errors import NotFound, Unavailable
 from treadle.kernel.settings import DATABASE, TENANTS, Settings, is_tenant_name, load_settings
-from treadle.storage.marks import mark_of_file, marks_of_schemas
 from treadle.storage.metadata import open_metadata
 from treadle.storage.owners import owners_of
-from treadle.storage.schemas import schema_url
 from treadle.storage.stores import drafts_of, open_objects
-from treadle.tracking.capture import code_commit
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -27,7 +24,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from treadle.data.branches.entities import Need
+    from treadle.data.history.descent import Descent
+    from treadle.data.remotes.service import Remotes
     from treadle.data.service import Data
+    from treadle.data.trees.service import Trees
     from treadle.evaluation.service import Evaluation
     from treadle.exchange.service import Exchange
     from treadle.execution.service import Jobs
@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from treadle.tracking.service import Tracking
     from treadle.tracking.views import Views
     from treadle.tuning.service import Tuning
+
+_OfData = TypeVar("_OfData", bound="Trees")
 
 
 class App:
@@ -115,15 +117,28 @@ class App:
         """Datasets, versions, contracts."""
         from treadle.data.service import Data  # only who asks pays
 
-        return Data(
-            store=self.store,
-            objects=self.objects,
-            home=self.home,
-            code_commit=code_commit,
-            needed_by=self._data_needed_by,
-            open_objects=lambda url: open_objects(url, key=self.settings.objects_key),
-            owners=self.owners,
-        )
+        return self._of_data(Data)
+
+    @cached_property
+    def trees(self) -> Trees:
+        """Of datasets the versions that are files: for who needs no more of `data`, and no rows."""
+        from treadle.data.trees.service import Trees  # only who asks pays
+
+        return self._of_data(Trees)
+
+    @cached_property
+    def descent(self) -> Descent:
+        """Of datasets their log, branches and tags: for who needs no more of `data`."""
+        from treadle.data.history.descent import Descent  # only who asks pays
+
+        return self._of_data(Descent)
+
+    @cached_property
+    def remotes(self) -> Remotes:
+        """Of datasets what shares their versions: for who needs no more of `data`."""
+        from treadle.data.remotes.service import Remotes  # only who asks pays
+
+        return self._of_data(Remotes)
 
     @cached_property
     def tracking(self) -> Tracking:
@@ -319,6 +334,8 @@ class App:
             raise NotFound("tenant", name, hint="It may not be made here: see setting `tenants`.")
         settings.home.mkdir(parents=True, exist_ok=True)
         if self.settings.metadata_url.startswith("postgresql"):
+            from treadle.storage.schemas import schema_url  # only who has tenants pays
+
             url = schema_url(self.settings.metadata_url, _schema_of(name))
             settings = msgspec.structs.replace(settings, metadata_url=url)
         return App(settings)
@@ -328,6 +345,8 @@ class App:
 
         A mark of None tells nothing.
         """
+        from treadle.storage.marks import mark_of_file, marks_of_schemas  # only who asks pays
+
         folder = self.home / TENANTS
         names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
         homes = {name: folder / name for name in names if is_tenant_name(name)}
@@ -353,6 +372,17 @@ class App:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _of_data(self, part: type[_OfData]) -> _OfData:
+        return part(
+            store=self.store,
+            objects=self.objects,
+            home=self.home,
+            code_commit=_code_commit,
+            needed_by=self._data_needed_by,
+            open_objects=lambda url: open_objects(url, key=self.settings.objects_key),
+            owners=self.owners,
+        )
 
     def _needed_by(self, model: str, number: int | None) -> str:
         """Say what still needs a model version, or any version of a model."""
@@ -392,6 +422,12 @@ def _also_clean(tx: Transaction, cleaned: Cleaned) -> None:
 
     forget_traces(tx, cleaned)
     take_off_lists(tx, cleaned)
+
+
+def _code_commit() -> str | None:
+    from treadle.tracking.capture import code_commit  # only who commits pays
+
+    return code_commit()
 
 
 def _schema_of(tenant: str) -> str:

@@ -31,26 +31,3 @@ def test_it_is_pickled_by_its_name():
     json = late("json")
 
     assert pickle.loads(pickle.dumps(json)) is __import__("json")  # noqa: S301 - made here
-
-
-COMMIT = """
-import sys
-sys.argv = ["treadle", "--home", "home", "data", "commit", "folder", "--name", "pictures"]
-from treadle.cli import main
-try:
-    main()
-except SystemExit as end:
-    assert not end.code, end.code
-print(*sorted({"numpy", "pyarrow", "duckdb", "jinja2", "yaml"} & sys.modules.keys()))
-"""
-
-
-def test_a_commit_of_files_needs_no_engine_of_tables(tmp_path):
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "folder" / "a.png").write_bytes(b"a picture")
-
-    done = subprocess.run(
-        [sys.executable, "-c", COMMIT], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-
-    assert done.stdout.splitlines()[-1] == "", f"imported for nothing: {done.stdout}"

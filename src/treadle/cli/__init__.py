@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
+
+MADE_BEFORE_A_LOOK = 10_000
+"""Objects. What a command makes at its start are modules, in which there is nothing to find."""
 
 
 def main() -> None:
     """Run the command; what `treadle` on the command line calls."""
+    gc.set_threshold(MADE_BEFORE_A_LOOK)
+    # At its end all goes at once: to look for circles in it takes as long as some commands.
+    atexit.register(gc.freeze)
     try:
         from treadle.cli.root import run
 

@@ -10,7 +10,7 @@ import msgspec
 
 from treadle.cli.data_sources import source_of, source_options
 from treadle.cli.group import Command
-from treadle.cli.home import client_of
+from treadle.cli.home import app_of, client_of
 from treadle.cli.output import (
     cut,
     dry_run_option,
@@ -24,9 +24,18 @@ from treadle.cli.output import (
 from treadle.cli.progress import progress_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from treadle.data.entities import DatasetVersion
-    from treadle.data.service import Data
-    from treadle.data.trees.entities import Checked, Damage, Swept, TreeDiff, TreeEntry
+    from treadle.data.trees.entities import (
+        Checked,
+        CommitPlan,
+        Damage,
+        Swept,
+        TreeDiff,
+        TreeEntry,
+    )
+    from treadle.data.trees.service import Trees
 
 NAMED_AT_MOST = 20
 HOUR_US = 3_600_000_000
@@ -88,29 +97,33 @@ def commit(
         if dry_run:
             raise click.UsageError("--dry-run is for files of this machine.")
         data = client_of(ctx).data
-        keep, before = (
-            data.commit_files if kind == "files" else data.commit,
-            _head(data, name, branch),
-        )
+        keep = data.commit_files if kind == "files" else data.commit
+        before = _head(data, name, branch)
         version = keep(name, source, message=message, branch=branch, expect=expect)
         _answer(version, _sentence(version, before), as_json=as_json)
         return
     if not places:
         raise click.UsageError("Nothing to commit: give a path, an address, or --from.")
-    data = client_of(ctx).data
     paths = _expanded(tuple(Path(place) for place in places))
     is_one = kind is None and len(paths) == 1 and not _files_among(paths[0])
     is_table = is_one or kind == "table"
+    # Tables bring much that files do without.
+    plan_paths: Callable[[str, Sequence[Path]], CommitPlan]
+    commit_paths: Callable[..., DatasetVersion]
+    trees: Trees
+    if is_table:
+        trees = data = client_of(ctx).data
+        plan_paths, commit_paths = data.plan_table, data.commit_table
+    else:
+        trees = app_of(ctx).trees
+        plan_paths, commit_paths = trees.plan_commit, trees.commit_files
     if dry_run:
-        plan = data.plan_table(name, paths) if is_table else data.plan_commit(name, paths)
+        plan = plan_paths(name, paths)
         held = f"{plan.file_count:,} files" if plan.rows is None else f"{plan.rows:,} rows"
         told = f"{held}  {size(plan.size_bytes)}  new {size(plan.new_bytes)}"
         _answer(plan, f"Would commit {told}", as_json=as_json)
         return
-    commit_paths, before = (
-        data.commit_table if is_table else data.commit_files,
-        _head(data, name, branch),
-    )
+    before = _head(trees, name, branch)
     with progress_of(f"Reading {paths[0].name}") as told_bytes:
         version = commit_paths(
             name, paths, message=message, progress=told_bytes, branch=branch, expect=expect
@@ -163,7 +176,7 @@ def checkout(ctx: click.Context, /, *, ref: str, path: Path, as_json: bool, **as
     Files are read-only hard links into the home where that can be. What is there already stays,
     and what was changed there is not overwritten without --force.
     """
-    done = client_of(ctx).data.checkout(ref, path, **asked)
+    done = app_of(ctx).trees.checkout(ref, path, **asked)
     verb = "Would write" if asked["dry_run"] else "Wrote"
     told = f"{verb} {len(done.written):,} files of {done.ref}, kept {done.kept:,}"
     if done.removed:
@@ -185,7 +198,7 @@ def files(
     """List the files of a version."""
     from treadle.data.trees.checkout import chosen
 
-    found = chosen(client_of(ctx).data.files(ref), only)
+    found = chosen(app_of(ctx).trees.files(ref), only)
     if as_json:
         print_json(cut([_plain(entry) for entry in found], limit=limit, offset=offset))
         return
@@ -350,12 +363,12 @@ def _files_among(path: Path) -> bool:
     return bool(files_among(path))
 
 
-def _head(data: Data, name: str, branch: str) -> str:
+def _head(trees: Trees, name: str, branch: str) -> str:
     """Return what a branch is before a commit, nothing where it is not there."""
     from treadle.kernel.errors import NotFound
 
     try:
-        return data.version(f"{name}@{branch}").ref
+        return trees.version(f"{name}@{branch}").ref
     except NotFound:
         return ""
 

@@ -8,7 +8,7 @@ import click
 
 from treadle.cli.graphs import draw
 from treadle.cli.group import Command
-from treadle.cli.home import client_of
+from treadle.cli.home import app_of, client_of
 from treadle.cli.output import (
     cut,
     dry_run_option,
@@ -47,7 +47,7 @@ def log(
     NAME alone is the head of main. Branches and tags stand at the versions they point at; removed
     versions are marked with x as long as they can be restored.
     """
-    data = client_of(ctx).data
+    data = app_of(ctx).descent
     page = data.log(ref, every=every, limit=limit, offset=offset)
     if as_json:
         print_json(page)
@@ -98,7 +98,7 @@ def branch_command(
     A branch is a name for a version that moves when something is committed on it. `flights` alone
     means branch main.
     """
-    data = client_of(ctx).data
+    data = app_of(ctx).descent
     if branch is None:
         if at or force or delete:
             raise click.UsageError("Name the branch: treadle data branch NAME BRANCH.")
@@ -139,7 +139,7 @@ def tag_command(
     as_json: bool,
 ) -> None:
     """List the tags of a dataset, or give a version a name that stays: flights@v1."""
-    data, name = client_of(ctx).data, ref.partition("@")[0]
+    data, name = app_of(ctx).descent, ref.partition("@")[0]
     if tag is None:
         if force or delete:
             raise click.UsageError("Name the tag: treadle data tag NAME@N TAG.")

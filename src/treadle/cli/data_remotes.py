@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from treadle.cli.group import Command, Listing
-from treadle.cli.home import remotes_of
+from treadle.cli.home import app_of
 from treadle.cli.output import (
     cut,
     dry_run_option,
@@ -41,7 +41,7 @@ def remote(ctx: click.Context, *, limit: int, offset: int, as_json: bool) -> Non
     if ctx.invoked_subcommand:
         return
     print_listing(
-        cut(remotes_of(ctx).remotes(), limit=limit, offset=offset),
+        cut(app_of(ctx).remotes.remotes(), limit=limit, offset=offset),
         as_json=as_json,
         headers=("remote", "url", "named (UTC)"),
         row=lambda r: (r.name, r.url, when(r.created_at)),
@@ -68,7 +68,7 @@ def add(
 
     Credentials are not stored; each service's own variables are read when it is used.
     """
-    made = remotes_of(ctx).add_remote(name, url, encrypted=encrypted, plain=plain)
+    made = app_of(ctx).remotes.add_remote(name, url, encrypted=encrypted, plain=plain)
     kind = " (encrypted)" if encrypted else " (plain)" if made.is_plain else ""
     _answer(made, f"{made.name} is {made.url}{kind}", as_json=as_json)
 
@@ -79,7 +79,7 @@ def add(
 @click.pass_context
 def remove(ctx: click.Context, *, name: str, as_json: bool) -> None:
     """Forget a remote's name. What lies there stays."""
-    gone = remotes_of(ctx).remove_remote(name)
+    gone = app_of(ctx).remotes.remove_remote(name)
     _answer(gone, f"Forgot {gone.name}; what lies in {gone.url} stays", as_json=as_json)
 
 
@@ -109,7 +109,7 @@ def push(
 
     What was sent before a push broke off is not sent again.
     """
-    data = remotes_of(ctx)
+    data = app_of(ctx).remotes
     names = _names(ref, every=every, of_all=data.dataset_names)
     with progress_of("Sending") as told:
         done = [data.push(n, to=to, force=force, dry_run=dry_run, progress=told) for n in names]
@@ -136,7 +136,7 @@ def pull(
 
     What came before a pull broke off is not fetched again.
     """
-    data = remotes_of(ctx)
+    data = app_of(ctx).remotes
     names = _names(ref, every=every, of_all=lambda: data.remote_datasets(source))
     with progress_of("Fetching") as told:
         done = [data.pull(n, source=source, dry_run=dry_run, progress=told) for n in names]
@@ -157,7 +157,7 @@ def clone(ctx: click.Context, *, url: str, name: str, as_json: bool) -> None:
     """Name a remote and fetch every dataset that it has."""
     from treadle.data.remotes.depot import as_url
 
-    data = remotes_of(ctx)
+    data = app_of(ctx).remotes
     names = data.remote_datasets(as_url(url))
     data.add_remote(name, url)
     with progress_of("Fetching") as told:

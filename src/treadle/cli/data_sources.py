@@ -64,21 +64,23 @@ def source_of(
     max_bytes: int | None,
 ) -> StoredSource | None:
     """Return the source that options mean, or None for plain paths of this machine."""
-    from treadle.data import sources
-    from treadle.data.sources.places import MAX_BYTES
-
     if place and paths:
         raise click.UsageError(f"Give either --from or paths, not both: {place}, {paths[0]}.")
     if sql and not place:
         raise click.UsageError("--sql needs the database: --from sqlite:///FILE, postgresql://….")
     addresses = [p for p in (place, *paths) if p and "://" in p]
     if sql and place:
+        from treadle.data import sources
+
         return sources.sql(place, _query(sql))
     if addresses:
         if place and place.startswith(DATABASES):
             raise click.UsageError(f"{place.partition('://')[0]} is a database: ask it by --sql.")
         if len(addresses) + bool(place) < len(paths) + bool(place) or len(addresses) > 1:
             raise click.UsageError("Give one address at a time; a star or a final / means several.")
+        from treadle.data import sources
+        from treadle.data.sources.places import MAX_BYTES
+
         limit = MAX_BYTES if max_bytes is None else max_bytes or None
         given = dict(_header(header) for header in headers)
         return sources.url(addresses[0], format=form or "", headers=given, max_bytes=limit)

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
 
     import click
 
+    from treadle.app import App
     from treadle.client import Client
-    from treadle.data.remotes.service import Remotes
 
 HOME = ".treadle"
 POLICY_FILE = "policy.toml"
@@ -26,35 +26,19 @@ def client_of(ctx: click.Context) -> Client:
     return client
 
 
-def remotes_of(ctx: click.Context) -> Remotes:
-    """Return what shares the home's versions, closed when the command ends.
+def app_of(ctx: click.Context) -> App:
+    """Return the composition of the command's home, closed when the command ends.
 
-    Without the other services: they take longer to import than a push of nothing new.
+    For commands that need a part of a noun: what a client has takes longer to import.
     """
-    from treadle.data.remotes.service import Remotes
-    from treadle.kernel.clock import PlayedClock, SystemClock
-    from treadle.kernel.settings import load_settings
-    from treadle.storage.metadata import open_metadata
-    from treadle.storage.owners import owners_of
-    from treadle.storage.stores import open_objects
+    from treadle.app import open_app
 
     home = ctx.find_root().obj
     if str(home).startswith(("http://", "https://")):
-        return client_of(ctx).data  # which says that it cannot
-    settings = load_settings(home)
-    replays = settings.clock == "played"
-    clock = PlayedClock(settings.home / "clock") if replays else SystemClock()
-    store = open_metadata(settings.where_metadata(), clock=clock)
-    ctx.call_on_close(store.close)
-    return Remotes(
-        store=store,
-        objects=open_objects(
-            settings.where_objects(),
-            key=settings.objects_key,
-            before_put=owners_of(settings, store=store).mark,
-        ),
-        home=settings.home,
-    )
+        return client_of(ctx).app  # which says that there is no home
+    app = open_app(home)
+    ctx.call_on_close(app.close)
+    return app
 
 
 def home_around(start: Path) -> str | None:

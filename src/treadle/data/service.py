@@ -69,14 +69,6 @@ class Data(Elsewhere, History, Remotes, RowQuarantines, ContractHistory):
             items = sql.page_of_versions(tx, name, limit=limit, offset=offset)
         return page_of(items, total=total, offset=offset)
 
-    def version(self, ref: str) -> DatasetVersion:
-        """Return a version: `flights`, `flights@3`, `flights@` + its digest, a branch or a tag.
-
-        Of several with one digest it is the oldest.
-        """
-        with self._store.read() as tx:
-            return find_version(tx, ref)
-
     def profile(
         self, ref: str, *, columns: Sequence[str] | None = None, against: str | None = None
     ) -> TableProfile:

@@ -80,6 +80,14 @@ class Trees:
         self._owners = owners
         self._reader = ChunkReader(store=store, objects=objects)
 
+    def version(self, ref: str) -> DatasetVersion:
+        """Return a version: `flights`, `flights@3`, `flights@` + its digest, a branch or a tag.
+
+        Of several with one digest it is the oldest.
+        """
+        with self._store.read() as tx:
+            return find_version(tx, ref)
+
     def commit_files(
         self,
         name: str,
