@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from treadle.data.service import Data
-from treadle.data.trees import shelf
+from treadle.data.trees import service, shelf
 from treadle.kernel.errors import Conflict, NotFound, Unavailable
 
 if TYPE_CHECKING:
@@ -99,6 +99,38 @@ def test_a_kept_file_that_was_written_to_is_not_linked_again(
 
     assert data.status(work).diff.changed == ("dog",)
     assert (tmp_path / "second" / "dog").read_bytes() == noise(3)
+
+
+def test_a_kept_file_that_was_made_writable_is_not_linked_again(
+    data: Data, work: Path, tmp_path: Path
+) -> None:
+    (work / "dog").chmod(0o644)
+
+    data.checkout("pets@1", tmp_path / "second")
+
+    assert stat.S_IMODE((tmp_path / "second" / "dog").stat().st_mode) == 0o444
+
+
+def test_a_link_in_place_of_a_kept_file_is_not_followed(
+    data: Data, work: Path, tmp_path: Path
+) -> None:
+    for kept in (tmp_path / "home" / "files").glob("*/*"):
+        kept.unlink()
+        kept.symlink_to(tmp_path / "elsewhere")
+
+    data.checkout("pets@1", tmp_path / "second")
+
+    assert (tmp_path / "second" / "dog").read_bytes() == noise(3)
+    assert not (tmp_path / "second" / "dog").is_symlink()
+
+
+def test_a_file_that_was_made_executable_is_written_again_by_force(data: Data, work: Path) -> None:
+    (work / "dog").chmod(0o555)
+
+    data.checkout("pets@1", work, force=True)
+
+    assert stat.S_IMODE((work / "dog").stat().st_mode) == 0o444
+    assert data.status(work).diff.is_empty
 
 
 def test_another_version_replaces_what_was_not_changed(data: Data, work: Path) -> None:
@@ -226,6 +258,18 @@ def test_nothing_is_written_through_a_link_that_stands_in_the_way(
 
     assert list((tmp_path / "outside").iterdir()) == []
     assert (work / "cats" / "one").read_bytes() == noise(1)
+
+
+def test_nothing_to_do_reads_nothing_and_writes_nothing(
+    data: Data, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path: path.stat().st_ctime_ns for path in work.rglob("*") if path.is_file()}
+    monkeypatch.setattr(service, "content_of", lambda *_: pytest.fail("a file was read"))
+
+    again = data.checkout("pets@1", work)
+
+    assert (again.written, again.kept) == ((), len(before))
+    assert {path: path.stat().st_ctime_ns for path in before} == before
 
 
 def test_what_a_killed_checkout_left_is_no_part_of_a_version(data: Data, work: Path) -> None:

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from treadle.data.service import Data
-from treadle.data.trees.entities import Renamed, TreeEntry, check_tree
+from treadle.data.trees.entities import Renamed, TreeEntry, check_tree, folders_of, is_inside
 from treadle.data.trees.opening import OpenFile, content_of, read_whole
 from treadle.data.trees.walking import walk
 from treadle.kernel.errors import Conflict, Corrupt, InvalidInput, NotFound
@@ -358,6 +358,23 @@ def test_versions_are_compared_by_file(data: Data, folder: Path) -> None:
 def test_a_list_with_a_path_out_of_its_root_is_refused(path: str) -> None:
     with pytest.raises(Corrupt, match="which none can have"):
         check_tree((TreeEntry(path, "file", 0),))
+
+
+@given(st.lists(st.text("a.!/\0", max_size=5), unique=True, max_size=4))
+def test_a_list_of_paths_is_refused_when_one_of_them_is_not_inside(paths: list[str]) -> None:
+    entries = tuple(TreeEntry(path, "file", 0) for path in sorted(paths))
+    is_sound = all(map(is_inside, paths)) and not folders_of(paths) & set(paths)
+
+    told = contextlib.nullcontext() if is_sound else pytest.raises(Corrupt)
+
+    with told:
+        assert check_tree(entries) == entries
+
+
+@pytest.mark.parametrize("paths", [["b", "a"], ["a", "a"]])
+def test_a_list_out_of_order_is_refused(paths: list[str]) -> None:
+    with pytest.raises(Corrupt, match="'a', which none can have"):
+        check_tree(tuple(TreeEntry(path, "file", 0) for path in paths))
 
 
 def test_a_list_with_a_file_below_a_link_is_refused() -> None:

@@ -157,6 +157,12 @@ class PartOfFile(io.RawIOBase):
         self._file.seek(self._span.start + at)
         return at
 
+    def read(self, size: int = -1, /) -> bytes:
+        """Read so many bytes, or all that is left; they are copied once."""
+        block = self._file.read(self._left if size < 0 else min(size, self._left))
+        self._left -= len(block)
+        return block
+
     def readinto(self, buffer: Any) -> int:
         """Read what fits and is left."""
         block = self._file.read(min(len(buffer), self._left))

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import ExitStack, suppress
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from treadle.data.trees.contents import blocks_of_file, contents_of
 from treadle.data.trees.entities import folders_above, folders_of
 from treadle.data.trees.places import Seen, now_ns, seen
+from treadle.data.trees.shelf import Shelf, new_file, write_all
 from treadle.data.trees.walking import DRAFTS, describe
 from treadle.kernel.errors import Conflict, NotFound, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from treadle.data.trees.entities import TreeEntry
-    from treadle.data.trees.shelf import Shelf
+    from treadle.data.trees.shelf import Kept
     from treadle.data.trees.walking import Found
     from treadle.storage.chunks.reading import ChunkReader
 
 NAMED_AT_MOST = 5
+DRAFT = f"{DRAFTS}/next"
 _MODES = {"file": 0o644, "executable": 0o755}
 
 
@@ -35,27 +38,46 @@ class Plan(NamedTuple):
 
 
 class Here(NamedTuple):
-    """What lies in the folder, what is known of it, and a way to know the rest."""
+    """What lies in the folder, what is known of it, and a way to know the rest.
+
+    `still` is what of it looks as it did: that need not be read.
+    """
 
     found: Mapping[str, Found]
     known: Mapping[str, Seen]
-    content: Callable[[Found], bytes]
+    still: Mapping[str, Seen]
+    read: Callable[[Found], bytes]
 
     def is_own(self, path: str) -> bool:
         """Say whether something is as the version before has left it: it can be made again."""
         found, known = self.found[path], self.known.get(path)
         if known is None or (known.kind, known.size_bytes) != (found.kind, found.size_bytes):
             return False
-        return self.content(found) == known.content
+        return path in self.still or self.read(found) == known.content
 
     def holds(self, entry: TreeEntry) -> bool:
         """Say whether an entry is there already."""
         found = self.found.get(entry.path)
         if found is None or found.kind != entry.kind:
             return False
+        known = self.still.get(entry.path)
+        if known is not None:
+            return known.content == entry.content
         if entry.is_file and found.size_bytes != entry.size_bytes:
             return False
-        return self.content(found) == entry.content
+        return self.read(found) == entry.content
+
+
+def here_in(
+    found: Sequence[Found], *, known: Mapping[str, Seen], read: Callable[[Found], bytes]
+) -> Here:
+    """Say what lies in a folder of which something is known."""
+    still: dict[str, Seen] = {}
+    for each in found:
+        was = known.get(each.path)
+        if was is not None and was.is_still(each):
+            still[each.path] = was
+    return Here({each.path: each for each in found}, known, still, read)
 
 
 def chosen(entries: Sequence[TreeEntry], only: str) -> list[TreeEntry]:
@@ -71,16 +93,18 @@ def chosen(entries: Sequence[TreeEntry], only: str) -> list[TreeEntry]:
 
 def plan_checkout(wanted: Sequence[TreeEntry], here: Here, *, force: bool, exact: bool) -> Plan:
     """Say what has to be done. Raises Conflict naming what was changed locally, unless forced."""
-    paths = {entry.path for entry in wanted}
-    inside: dict[str, list[str]] = {}
-    for path in here.found:
-        for folder in folders_above(path):
-            inside.setdefault(folder, []).append(path)
+    if not here.found:
+        return Plan(list(wanted), [], [])
     plan = Plan([], [], [])
+    missing: list[TreeEntry] = []
+    for entry in wanted:
+        (plan.keep if here.holds(entry) else missing).append(entry)
+    paths = {entry.path for entry in wanted}
     # What stands where a folder is to be.
     lost = (folders_of(paths) & here.found.keys()) - paths
-    for entry in wanted:
-        if here.holds(entry) or (entry.kind == "folder" and entry.path in inside):
+    inside = _by_folder(here.found) if missing else {}
+    for entry in missing:
+        if entry.kind == "folder" and entry.path in inside:
             plan.keep.append(entry)
             continue
         plan.write.append(entry)
@@ -95,33 +119,41 @@ def plan_checkout(wanted: Sequence[TreeEntry], here: Here, *, force: bool, exact
     return plan
 
 
+def _by_folder(paths: Iterable[str]) -> dict[str, list[str]]:
+    inside: dict[str, list[str]] = {}
+    for path in paths:
+        for folder in folders_above(path):
+            inside.setdefault(folder, []).append(path)
+    return inside
+
+
 class Hands:
     """Writes into a folder, each file at once whole."""
 
-    def __init__(self, root: Path, *, reader: ChunkReader, shelf: Shelf | None) -> None:
+    def __init__(self, root: Path, *, reader: ChunkReader, shelf: Path | None) -> None:
         self._root = root
         self._drafts = root / DRAFTS
-        self._draft = str(self._drafts / "next")
+        self._draft = f"{root}/{DRAFT}"
         self._top = str(root)
         self._linked: dict[str, Seen] = {}
+        self._kept: set[tuple[str, bytes]] = set()
         self._reader = reader
-        self._shelf = shelf
+        self._shelf_at = shelf
+        self._shelf: Shelf | None = None
 
     def __enter__(self) -> Self:
-        try:
-            self._root.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(self._drafts, ignore_errors=True)  # of one that was killed
-            self._drafts.mkdir()
-        except OSError as error:
-            raise Unavailable(
-                f"Cannot write into {self._root}: {error.strerror or error}.",
-                hint="Name a folder that can be made, or written into.",
-            ) from error
-        if self._shelf and self._shelf.folder.stat().st_dev != self._root.stat().st_dev:
-            self._shelf = None  # no link goes from one file system to another
+        with ExitStack() as opened:
+            shelf = opened.enter_context(Shelf(self._shelf_at)) if self._shelf_at else None
+            self._folder = self._ready()
+            opened.callback(os.close, self._folder)
+            # No link goes from one file system to another.
+            if shelf is not None and shelf.device == os.fstat(self._folder).st_dev:
+                self._shelf = shelf
+            self._open = opened.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._open.close()
         shutil.rmtree(self._drafts)
 
     def remove(self, paths: Sequence[str]) -> None:
@@ -143,14 +175,13 @@ class Hands:
         """
         folders = folders_of(entry.path for entry in entries)
         for folder in sorted(folders | {e.path for e in entries if e.kind == "folder"}):
-            self._make_folder(f"{self._root}/{folder}")
-        files = [e for e in entries if e.is_file]
-        unlinked = [entry for entry in files if not self._link(entry)]
+            self._make_folder(f"{self._top}/{folder}")
+        unlinked = [e for e in entries if e.is_file and not self._take(e)]
         for entry, blocks in contents_of(unlinked, reader=self._reader):
             self._write(entry, blocks)
         for entry in entries:
             if entry.kind == "link":
-                Path(self._draft).symlink_to(entry.target)
+                os.symlink(entry.target, self._draft)
                 self._place(entry.path)
 
     def seen(self, entries: Iterable[TreeEntry]) -> Iterator[Seen]:
@@ -162,22 +193,38 @@ class Hands:
             elif not entry.is_file:
                 yield Seen(entry.path, entry.kind, entry.size_bytes, 0, 0, 0, entry.content)
             else:
-                status = os.lstat(f"{self._top}/{entry.path}")
+                status = os.stat(entry.path, dir_fd=self._folder, follow_symlinks=False)
                 yield seen(describe(entry.path, status), entry.content, read_at_ns=now)
+
+    def _ready(self) -> int:
+        """Return the folder, open, with a place in it for what is not whole yet."""
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(self._drafts, ignore_errors=True)  # of one that was killed
+            self._drafts.mkdir()
+            return os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise Unavailable(
+                f"Cannot write into {self._root}: {error.strerror or error}.",
+                hint="Name a folder that can be made, or written into.",
+            ) from error
 
     def _write(self, entry: TreeEntry, blocks: Iterable[bytes]) -> None:
         try:
-            if self._shelf is not None and entry.content:
-                if self._link(entry):  # the same file was just kept under another path
+            shelf = self._shelf
+            if shelf is not None and entry.content:
+                name = (entry.kind, entry.content)
+                if name in self._kept and self._take(entry):
+                    return  # the same file was just kept under another path
+                kept = shelf.keep(entry, blocks)
+                self._kept.add(name)
+                if self._place_kept(kept, entry, shelf):
                     return
-                self._shelf.keep(entry, blocks)
-                if self._link(entry):
-                    return
-                blocks = blocks_of_file(
-                    entry.chunks, reader=self._reader
-                )  # it cannot be linked: used up, so once more
-            with open(self._draft, "xb") as file:
-                file.writelines(blocks)
+                # It cannot be linked; what is used up is read once more.
+                blocks = blocks_of_file(entry.chunks, reader=self._reader)
+            with new_file(self._draft) as file:
+                for block in blocks:
+                    write_all(file, block)
                 os.fchmod(file.fileno(), _MODES[entry.kind])
             self._place(entry.path)
         except OSError as error:
@@ -186,32 +233,41 @@ class Hands:
                 hint="What is written so far is whole; do it again.",
             ) from error
 
-    def _link(self, entry: TreeEntry) -> bool:
-        if self._shelf is None or not entry.content:
+    def _take(self, entry: TreeEntry) -> bool:
+        """Place a file that is kept to be linked; say whether there is one."""
+        shelf = self._shelf
+        if shelf is None or not entry.content:
             return False
-        if self._shelf.clone(entry, self._draft):
-            self._place(entry.path)
+        kept = shelf.find(entry)
+        return kept is not None and self._place_kept(kept, entry, shelf)
+
+    def _place_kept(self, kept: Kept, entry: TreeEntry, shelf: Shelf) -> bool:
+        path = entry.path
+        if shelf.clones and shelf.clone(kept, self._draft, entry=entry):
+            self._place(path)
             return True
         try:
-            status = self._shelf.link(entry, f"{self._top}/{entry.path}")
+            is_linked = shelf.link(kept, path, folder=self._folder)
         except FileExistsError:
-            status = self._shelf.link(entry, self._draft)
-            if status is not None:
-                self._place(entry.path)
-        if status is None:
-            return False
-        # The next link to the same file moves its ctime; its mtime bears the mark.
-        looks = (status.st_size, status.st_mtime_ns, 0, status.st_ino)
-        self._linked[entry.path] = Seen(entry.path, entry.kind, *looks, entry.content)
-        return True
+            is_linked = shelf.link(kept, DRAFT, folder=self._folder)
+            if is_linked:
+                self._place(path)
+                with suppress(FileNotFoundError):
+                    os.unlink(self._draft)  # two names of one file: `rename` leaves both
+        if is_linked:
+            # The next link to the same file moves its ctime; its mtime bears the mark.
+            looks = kept[1]
+            self._linked[path] = Seen(
+                path, entry.kind, looks.st_size, looks.st_mtime_ns, 0, looks.st_ino, entry.content
+            )
+        return is_linked
 
     def _place(self, path: str) -> None:
-        target = f"{self._root}/{path}"
-        if os.path.isdir(target) and not os.path.islink(target):
-            os.rmdir(target)
-        os.replace(self._draft, target)
-        if os.path.lexists(self._draft):
-            os.unlink(self._draft)  # two names of one file: `rename` leaves both
+        try:
+            os.rename(DRAFT, path, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+        except IsADirectoryError:  # an empty one, for what was in it is removed
+            os.rmdir(path, dir_fd=self._folder)
+            os.rename(DRAFT, path, src_dir_fd=self._folder, dst_dir_fd=self._folder)
 
     @staticmethod
     def _make_folder(folder: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import lt
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -188,15 +189,25 @@ def diff_trees(before: tuple[TreeEntry, ...], after: tuple[TreeEntry, ...]) -> T
 
 def check_tree(entries: tuple[TreeEntry, ...]) -> tuple[TreeEntry, ...]:
     """Return a tree that was read. Raises Corrupt unless every path is in order and inside."""
-    last = ""
-    paths = {entry.path for entry in entries}
-    for entry in entries:
-        if entry.path <= last or not is_inside(entry.path):
-            raise _impossible(entry.path)
-        last = entry.path
-    for folder in folders_of(paths) & paths:
+    paths = [entry.path for entry in entries]
+    if not (all(map(lt, paths, paths[1:])) and _are_inside(paths)):
+        last = ""
+        for path in paths:
+            if path <= last or not is_inside(path):
+                raise _impossible(path)
+            last = path
+    for folder in folders_of(paths).intersection(paths):
         raise _impossible(folder)
     return entries
+
+
+def _are_inside(paths: list[str]) -> bool:
+    """Say of all paths at once whether `is_inside` is true of each."""
+    whole = "/\0/".join(paths)
+    if whole.count("\0") != max(len(paths) - 1, 0):
+        return False
+    whole = f"/{whole}/"
+    return not (paths and any(odd in whole for odd in ("//", "/./", "/../")))
 
 
 def _impossible(path: str) -> Corrupt:

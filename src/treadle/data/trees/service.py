@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from treadle.data import store as sql
 from treadle.data.branches.entities import MAIN
 from treadle.data.entities import DatasetVersion
 from treadle.data.refs import find_version
-from treadle.data.trees.checkout import Hands, Here, chosen, plan_checkout
+from treadle.data.trees.checkout import Hands, Here, chosen, here_in, plan_checkout
 from treadle.data.trees.contents import contents_of
 from treadle.data.trees.encoding import read_tree, write_tree
 from treadle.data.trees.entities import CheckedOut, CommitPlan, TreeEntry, diff_trees
@@ -20,7 +21,6 @@ from treadle.data.trees.healing import KnownFiles, PacksOf
 from treadle.data.trees.intake import Readers
 from treadle.data.trees.opening import content_of, link_target
 from treadle.data.trees.places import Place, Places, Seen
-from treadle.data.trees.shelf import Shelf
 from treadle.data.trees.status import PLACES, folder_status
 from treadle.data.trees.stream import ChunkStream
 from treadle.data.trees.upkeep import Check, Repair, rebuild
@@ -196,18 +196,17 @@ class Trees:
         version = self._tree_version(ref)
         wanted = chosen(read_tree(version.tree, reader=self._reader), only)
         root = Path(path).resolve()
-        known = self._known(root)
-        here = self._here(root, known)
+        here = self._here(root)
         plan = plan_checkout(wanted, here, force=force, exact=exact)
         if not dry_run:
-            shelf = None if copy or self._home is None else Shelf(self._home / SHELF)
+            shelf = None if copy or self._home is None else self._home / SHELF
             with Hands(root, reader=self._reader, shelf=shelf) as hands:
                 hands.remove(plan.remove)
                 hands.write(plan.write)
-                kept = [known[e.path] for e in plan.keep if _is_still(here, e.path)]
-                paths = {entry.path for entry in kept}
-                seen = [*kept, *hands.seen(e for e in wanted if e.path not in paths)]
-            seen.sort(key=lambda entry: entry.path)
+                kept = [here.still[e.path] for e in plan.keep if e.path in here.still]
+                seen = [*kept, *hands.seen(e for e in plan.keep if e.path not in here.still)]
+                seen += hands.seen(plan.write)
+            seen.sort(key=attrgetter("path"))
             names = () if not only else tuple(sorted({e.path.split("/")[0] for e in wanted}))
             self._remember(Place(str(root), version.ref, names, tuple(seen)))
         return CheckedOut(
@@ -349,14 +348,11 @@ class Trees:
         if self._home:
             Places(self._home / PLACES).save(place)
 
-    def _here(self, root: Path, known: dict[str, Seen]) -> Here:
-        found = walk(root, without=self._home) if root.exists() else []
-
-        def content(here: Found) -> bytes:
-            was = known.get(here.path)
-            return was.content if was and was.is_still(here) else content_of(str(root), here)
-
-        return Here({here.path: here for here in found}, known, content)
+    def _here(self, root: Path) -> Here:
+        if not root.exists():
+            return Here({}, {}, {}, lambda _: b"")
+        found = walk(root, without=self._home)
+        return here_in(found, known=self._known(root), read=lambda f: content_of(str(root), f))
 
     def _seen(
         self,
@@ -405,11 +401,6 @@ def _copy_at(where: str, *, opened: Callable[[str], ObjectStore]) -> ObjectStore
 
 def _plain(here: Found, content: bytes) -> Seen:
     return Seen(here.path, here.kind, here.size_bytes, 0, 0, 0, content)
-
-
-def _is_still(here: Here, path: str) -> bool:
-    known, found = here.known.get(path), here.found.get(path)
-    return known is not None and found is not None and known.is_still(found)
 
 
 def _size(seen: Sequence[Seen | TreeEntry]) -> int:
