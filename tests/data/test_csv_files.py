@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import sys
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,11 @@ import pytest
 from treadle.data.tables.intake.csv_files import read_csv
 from treadle.data.tables.sources import read_file
 from treadle.kernel.errors import InvalidInput, NotFound
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +68,24 @@ def test_a_type_is_that_of_all_rows() -> None:
     assert str(table.schema.field("a").type) == "double"
 
 
+VAST = "18446744073709551615"
+LONG = "1\n" * 600_000
+
+
+@pytest.mark.parametrize("text", [f"{VAST}\n1\n", f"{LONG}{VAST}\n"], ids=["early", "late"])
+def test_whole_numbers_of_which_one_is_no_integer_stay_texts(text: str) -> None:
+    table = read_csv(f"a\n{text}".encode(), name="t.csv")
+
+    kept = table["a"].to_pylist()
+    assert kept == text.split()
+
+
+def test_vast_numbers_beside_fractions_are_fractions() -> None:
+    table = read_csv(f"a\n{VAST}\n1e30\n\n".encode(), name="t.csv")
+
+    assert table["a"].to_pylist() == [1.8446744073709552e19, 1e30]
+
+
 def test_quoted_fields_may_hold_commas_quotes_and_lines() -> None:
     table = read_csv(b'a,b\n"1, one","say ""hi"""\n"two\nlines",y\n', name="t.csv")
 
@@ -79,8 +103,12 @@ def test_a_spreadsheets_habits_are_read(raw: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("raw", "name"),
-    [(gzip.compress(GOOD), "t.csv.gz"), (zipped(**{"t.csv": GOOD}), "T.CSV.ZIP")],
-    ids=["gzip", "zip"],
+    [
+        (gzip.compress(GOOD), "t.csv.gz"),
+        (zstd.compress(GOOD), "t.csv.zst"),
+        (zipped(**{"t.csv": GOOD}), "T.CSV.ZIP"),
+    ],
+    ids=["gzip", "zstd", "zip"],
 )
 def test_a_packed_csv_is_read(raw: bytes, name: str) -> None:
     assert read_csv(raw, name=name).num_rows == 2
@@ -149,6 +177,11 @@ def test_an_empty_file_is_refused(raw: bytes) -> None:
         read_csv(raw, name="t.csv")
 
 
+def test_a_header_without_an_end_of_line_is_refused_likewise() -> None:
+    with pytest.raises(InvalidInput, match="has a header but no rows"):
+        read_csv(b"a,b", name="t.csv")
+
+
 def test_a_header_alone_is_refused() -> None:
     with pytest.raises(InvalidInput, match="a header but no rows"):
         read_csv(b"a,b\n", name="t.csv")
@@ -175,7 +208,7 @@ def test_binary_garbage_is_refused(raw: bytes) -> None:
         read_csv(raw, name="t.csv")
 
 
-@pytest.mark.parametrize("name", ["t.csv.gz", "t.csv.zip"])
+@pytest.mark.parametrize("name", ["t.csv.gz", "t.csv.zst", "t.csv.zip"])
 def test_a_damaged_archive_is_refused(name: str) -> None:
     with pytest.raises(InvalidInput, match="cannot be unpacked"):
         read_csv(b"not packed at all", name=name)
@@ -210,6 +243,11 @@ def test_a_column_without_a_name_is_refused(tmp_path: Path) -> None:
         read_file(tmp_path / "t.csv")
 
 
+def test_several_columns_without_a_name_are_said_as_such() -> None:
+    with pytest.raises(InvalidInput, match="column 2 has no name"):
+        read_csv(b"a,,\n1,2,3\n", name="t.csv")
+
+
 def test_a_missing_file_suggests_the_one_beside_it(tmp_path: Path) -> None:
     (tmp_path / "flights.csv").write_bytes(GOOD)
 
@@ -234,7 +272,7 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_ending_says_the_known_ones(tmp_path: Path) -> None:
     (tmp_path / "t.xlsx").write_bytes(b"PK")
 
-    with pytest.raises(InvalidInput, match=r"\.csv, \.csv\.gz, \.csv\.zip, \.parquet"):
+    with pytest.raises(InvalidInput, match=r"\.csv, \.csv\.gz, \.csv\.zst, \.csv\.zip, \.parquet"):
         read_file(tmp_path / "t.xlsx")
 
 

@@ -81,10 +81,10 @@ def commit(
 ) -> None:
     """Store a table, or files and folders, as the next version of a dataset.
 
-    A file of rows is a table: CSV (also .gz, .zip), JSON lines (also .gz), Parquet, Arrow. A
-    folder, several paths or any other file are kept as the files they are, each piece of them once.
-    What is there already is not stored again. Where the branch has these bytes nothing changes;
-    those of an older version are a new one, and which it is the same as is said.
+    A file of rows is a table: CSV (also .gz, .zst, .zip), JSON lines (also .gz, .zst), Parquet,
+    Arrow. A folder, several paths or any other file are kept as the files they are, each piece of
+    them once. What is there already is not stored again. Where the branch has these bytes nothing
+    changes; those of an older version are a new one, and which it is the same as is said.
 
     Rows also come from a database (--from URL --sql QUERY, read-only), from files at an address
     (https, s3, gs, az, sftp and whatever fsspec reaches), from a Python function (--from

@@ -21,10 +21,13 @@ else:
     csv_files = late("treadle.data.tables.intake.csv_files")
     json_lines = late("treadle.data.tables.intake.json_lines")
 
-CSV_ENDINGS = (".csv", ".csv.gz", ".csv.zip")
+CSV_ENDINGS = (".csv", ".csv.gz", ".csv.zst", ".csv.zip")
 PARQUET_ENDINGS = (".parquet", ".pq")
 ARROW_ENDINGS = (".arrow", ".feather", ".ipc")
-JSON_ENDINGS = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
+JSON_ENDINGS = (
+    *(".jsonl", ".jsonl.gz", ".jsonl.zst"),
+    *(".ndjson", ".ndjson.gz", ".ndjson.zst"),
+)
 
 TABLE_ENDINGS = CSV_ENDINGS + PARQUET_ENDINGS + ARROW_ENDINGS + JSON_ENDINGS
 

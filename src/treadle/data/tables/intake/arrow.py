@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 from treadle.data.parquet import as_schema, bare_schema, schema_of
 from treadle.data.tables.intake.origins import Opened, require_columns, require_same
-from treadle.kernel.errors import InvalidInput
+from treadle.kernel.errors import InvalidInput, Unavailable
 from treadle.kernel.late import pa, pq
 
 if TYPE_CHECKING:
@@ -61,7 +62,10 @@ class ParquetRows:
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
             raise self._unreadable(path, error) from error
 
-    def _unreadable(self, path: Path, error: Exception) -> InvalidInput:
+    def _unreadable(self, path: Path, error: Exception) -> InvalidInput | Unavailable:
+        # Of what is in a file Arrow says no number.
+        if isinstance(error, OSError) and error.errno:
+            return Unavailable(f"Cannot read {path}: {os.strerror(error.errno)}.")
         return InvalidInput(
             f"{path.name} cannot be read as {self.kind}: {str(error).rstrip('.')}.",
             hint="Write it again, it is damaged; or keep it as it is: --as files.",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
 import re
 from typing import TYPE_CHECKING
 
-import msgspec
 from pyarrow import csv as arrow_csv
 
+from treadle.data.tables.intake.csv_lines import (
+    BLOCK_BYTES,
+    BrokenRow,
+    ragged,
+    require_closed_quotes,
+)
 from treadle.data.tables.intake.origins import Opened, Reconsidered, require_columns, require_same
-from treadle.data.tables.intake.text import MAX_SHOWN, SHOWN_CHARACTERS, TextFile, text_files
+from treadle.data.tables.intake.text import TextFile, text_files
 from treadle.kernel.errors import InvalidInput
 from treadle.kernel.late import pa, pc
 
@@ -20,14 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from treadle.data.tables.intake.text import CheckedText
-
 NULL_TEXTS = ("", "NA")
-BLOCK_BYTES = 1 << 20
-"""A row is no longer than this."""
 _OTHER_SEPARATORS = ";\t|"
-# A quoted field that goes on for so long was never closed.
-_LONGEST_FIELD = 1 << 28
 # What the parser takes texts for, in the order in which it tries.
 _SECONDS, _NANOSECONDS = pa.timestamp("s"), pa.timestamp("ns")
 _CHAIN = (
@@ -44,25 +41,21 @@ _CHAIN = (
     pa.string(),
 )
 _PLACES = {type_: place for place, type_ in enumerate(_CHAIN)}
+_FRACTION = len(_CHAIN) - 2
 _TEXT = len(_CHAIN) - 1
+_WHOLE = r"^[+-]?[0-9]+$"
+_BEYOND_INTEGERS = 2.0**63
 _FRACTIONS = (_NANOSECONDS, pa.timestamp("ns", tz="UTC"))
 _FAILED = re.compile(r"In CSV column #(\d+)")
 
 
-class BrokenRow(msgspec.Struct, frozen=True):
-    """A row that does not have as many fields as the header."""
-
-    line: int
-    found: int
-    text: str
-
-
 class CsvRows:
-    """Comma-separated files with a header in UTF-8 (`.csv`, also within `.gz` or `.zip`).
+    """Comma-separated files with a header in UTF-8 (`.csv`, also within `.gz`, `.zst` or `.zip`).
 
     `NA` and empty fields are null; numbers, booleans, dates and ISO 8601 times are recognised over
-    all rows. What the first block shows is believed until a row shows another type: then all rows
-    are looked at, and read once more.
+    all rows. Whole numbers of which one has more than 64 bits stay texts: as fractions, different
+    ones would be equal. What the first block shows is believed until a row shows another type: then
+    all rows are looked at, and read once more.
     """
 
     keeps_text = True
@@ -75,6 +68,10 @@ class CsvRows:
         self._kinds: list[int] = []
         self._loses: set[int] = set()
         """Columns with times of less than a microsecond."""
+        self._vast: set[int] = set()
+        """Columns of fractions, one of which is larger than any integer."""
+        self._broken_up: set[int] = set()
+        """Columns with something else than whole numbers."""
         self._is_known = False
 
     @classmethod
@@ -108,6 +105,7 @@ class CsvRows:
                 require_same(first.schema, reading.schema, names=names)
                 with contextlib.closing(reading):
                     for batch in reading:
+                        self._require_no_vast(batch)
                         yield _in_types(batch, schema)
             except _Mistyped as error:
                 raise self._reconsidered(error) from error
@@ -139,7 +137,18 @@ class CsvRows:
             with contextlib.closing(_Reading(file, texts)) as reading:
                 for batch in reading:
                     self._look_at(batch)
+        for place in self._vast - self._broken_up:
+            self._kinds[place] = _TEXT
         self._is_known = True
+
+    def _require_no_vast(self, batch: pa.RecordBatch) -> None:
+        """Look at all rows where a number may be one that must not become a fraction."""
+        if self._is_known:
+            return
+        fractions = (place for place, kind in enumerate(self._kinds) if kind == _FRACTION)
+        if any(_is_vast(batch.column(place)) for place in fractions):
+            self._look_at_all()
+            raise Reconsidered
 
     def _look_at(self, texts: pa.RecordBatch) -> None:
         open_ = [place for place, kind in enumerate(self._kinds) if kind != _TEXT]
@@ -156,6 +165,11 @@ class CsvRows:
         )
         for place, column in zip(open_, found.columns, strict=True):
             self._kinds[place] = max(self._kinds[place], _PLACES[column.type])
+            if column.type == pa.float64():
+                if place not in self._broken_up and not _is_whole(texts.column(place)):
+                    self._broken_up.add(place)
+                if _is_vast(column):
+                    self._vast.add(place)
             target = _in_microseconds(column.type)
             if target != column.type and not _can_be(column, target):
                 self._loses.add(place)
@@ -202,19 +216,22 @@ class _Reading:
                 if batch.num_rows:
                     yield batch
         if self._broken:
-            _require_closed_quotes(self._file)
-            raise _ragged(self._file, expected=self._expected, seen=self._broken)
+            require_closed_quotes(self._file)
+            raise ragged(self._file, expected=self._expected, seen=self._broken)
         if self._text.quotes % 2:
-            _require_closed_quotes(self._file)
+            require_closed_quotes(self._file)
         if not self._rows:
             self._text.require_text()
-            raise InvalidInput(
-                f"{self._file.name} has a header but no rows.", hint="Was the export cut short?"
-            )
+            raise self._no_rows()
 
     def close(self) -> None:
         self._reader.close()
         self._text.close()
+
+    def _no_rows(self) -> InvalidInput:
+        return InvalidInput(
+            f"{self._file.name} has a header but no rows.", hint="Was the export cut short?"
+        )
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
@@ -225,9 +242,11 @@ class _Reading:
             if failed:
                 raise _Mistyped(int(failed[1])) from error
             self._text.require_text()
-            _require_closed_quotes(self._file)
+            require_closed_quotes(self._file)
             if self._broken:
-                raise _ragged(self._file, expected=self._expected, seen=self._broken) from error
+                raise ragged(self._file, expected=self._expected, seen=self._broken) from error
+            if "Empty CSV" in str(error):  # a header without an end of line
+                raise self._no_rows() from error
             raise InvalidInput(f"{self._file.name} cannot be read as CSV: {error}.") from error
 
     def _opened(self, types: dict[str, pa.DataType]) -> arrow_csv.CSVStreamingReader:
@@ -271,6 +290,16 @@ def _in_microseconds(type_: pa.DataType) -> pa.DataType:
     return pa.timestamp("us", tz=type_.tz) if pa.types.is_timestamp(type_) else type_
 
 
+def _is_vast(numbers: pa.Array | pa.ChunkedArray) -> bool:
+    found = pc.min_max(numbers).as_py()
+    return any(abs(n) >= _BEYOND_INTEGERS for n in found.values() if n is not None)
+
+
+def _is_whole(texts: pa.Array) -> bool:
+    matches: bool | None = pc.all(pc.match_substring_regex(texts, _WHOLE)).as_py()
+    return matches is not False
+
+
 def _can_be(column: pa.ChunkedArray, type_: pa.DataType) -> bool:
     try:
         pc.cast(column, type_)
@@ -279,108 +308,12 @@ def _can_be(column: pa.ChunkedArray, type_: pa.DataType) -> bool:
     return True
 
 
-def _ragged(file: TextFile, *, expected: int, seen: list[BrokenRow]) -> InvalidInput:
-    # The parser knows no line numbers; only a broken file pays for this second look.
-    shown: list[BrokenRow] = []
-    count = 0
-    with contextlib.suppress(csv.Error), _long_fields():
-        for row in _rows_of(file):
-            if row.found != expected:
-                count += 1
-                shown = [*shown, row] if count <= MAX_SHOWN else shown
-    if not count:
-        shown, count = seen[:MAX_SHOWN], len(seen)
-    told = [
-        f"line {r.line}: expected {expected} fields, found {r.found}: {r.text!r}" for r in shown
-    ]
-    more = f"; and {count - MAX_SHOWN} more" if count > MAX_SHOWN else ""
-    counted = "1 broken row" if count == 1 else f"{count} broken rows"
-    return InvalidInput(
-        f"{file.name} has {counted}: {'; '.join(told)}{more}.",
-        hint="Mend or remove them and commit again; no version was made.",
-        file=file.name,
-        broken=count,
-        expected=expected,
-        rows=[msgspec.structs.asdict(r) for r in shown],
-    )
-
-
-def _rows_of(file: TextFile) -> Iterator[BrokenRow]:
-    with contextlib.closing(file.open()) as checked:
-        lines = _Lines(checked)
-        reader, start = csv.reader(lines), 0
-        for fields in reader:
-            if fields:
-                text = lines.begun.rstrip("\r\n")[:SHOWN_CHARACTERS]
-                yield BrokenRow(start + 1, len(fields), text)
-            start = reader.line_num
-            lines.begun = ""
-
-
-class _Lines:
-    """The lines of a text; it remembers the one with which a row began."""
-
-    def __init__(self, text: CheckedText) -> None:
-        buffered = io.BufferedReader(text, BLOCK_BYTES)
-        self._lines = io.TextIOWrapper(buffered, encoding="utf-8-sig", newline="")
-        self.begun = ""
-        self.is_over = False
-
-    def __iter__(self) -> Iterator[str]:
-        for line in self._lines:
-            self.begun = self.begun or line
-            yield line
-        self.is_over = True
-
-
-@contextlib.contextmanager
-def _long_fields() -> Iterator[None]:
-    # The csv module's limit is one for the whole process: others need theirs back.
-    before = csv.field_size_limit()
-    csv.field_size_limit(max(before, _LONGEST_FIELD))
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
-
-
-def _require_closed_quotes(file: TextFile) -> None:
-    """Refuse a file whose last quoted field never ends: it would swallow every row after it."""
-    with contextlib.closing(file.open()) as checked:
-        while checked.read(BLOCK_BYTES):
-            pass
-        quotes = checked.quotes
-    begun = _never_closed(file) if quotes % 2 else None
-    if begun is not None:
-        line, text = begun
-        raise InvalidInput(
-            f"{file.name}, line {line}: a quote is opened and never closed: {text!r}.",
-            hint='Close it, or write a quote inside a field as "".',
-            line=line,
-        )
-
-
-def _never_closed(file: TextFile) -> tuple[int, str] | None:
-    """Return where the row begins that never ends."""
-    with contextlib.closing(file.open()) as checked, _long_fields():
-        lines = _Lines(checked)
-        reader, start = csv.reader(lines, strict=True), 0
-        try:
-            for _ in reader:
-                start = reader.line_num
-                lines.begun = ""
-        except csv.Error as error:
-            # A stray quote inside a field the parser reads as it stands.
-            never_ends = lines.is_over or "larger than" in str(error)
-            return (start + 1, lines.begun.rstrip()[:SHOWN_CHARACTERS]) if never_ends else None
-    return None
-
-
 def _require_comma(names: list[str], *, name: str) -> None:
     header = names[0] if names else ""
     used = [s for s in _OTHER_SEPARATORS if s in header]
     if len(names) == 1 and used:
         raise InvalidInput(
             f"{name} seems to be separated by {used[0]!r}: its only column is {header[:80]!r}.",
-            hint="Export it with commas.",
+            hint="Export it with commas, or say how it is to be read: --from duckdb:// --sql "
+            f"\"FROM read_csv('{name}', delim={used[0]!r})\".",
         )

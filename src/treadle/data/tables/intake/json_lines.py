@@ -31,7 +31,7 @@ class Block(NamedTuple):
 
 
 class JsonRows:
-    """Files with one JSON object a line, also within `.gz`.
+    """Files with one JSON object a line, also within `.gz` or `.zst`.
 
     A key is a column, whatever line it first appears in; numbers, texts, times, lists and objects
     are recognised over all lines. As with CSV, the first block is believed until a line shows

@@ -5,11 +5,17 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import sys
 import zipfile
 import zlib
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from treadle.kernel.errors import InvalidInput, Unavailable
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +23,7 @@ if TYPE_CHECKING:
 
 SHOWN_CHARACTERS = 80
 MAX_SHOWN = 5
-_UNPACKING = (OSError, EOFError, zlib.error, zipfile.BadZipFile)
+_UNPACKING = (OSError, EOFError, zlib.error, zstd.ZstdError, zipfile.BadZipFile)
 
 
 class TextFile:
@@ -53,6 +59,8 @@ class TextFile:
     def _unpacked(self, raw: BinaryIO) -> BinaryIO:
         if self.name.lower().endswith(".gz"):
             return cast("BinaryIO", gzip.GzipFile(fileobj=raw))
+        if self.name.lower().endswith(".zst"):
+            return cast("BinaryIO", zstd.ZstdFile(raw))
         if self.name.lower().endswith(".zip"):
             return self._only_member(raw)
         return raw
