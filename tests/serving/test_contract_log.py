@@ -116,15 +116,15 @@ def test_a_row_that_was_answered_names_its_prediction(serving, keeper, checks):
     assert serving.broken_examples("late", outcome="refused").total == 0
 
 
-def test_what_a_relation_is_about_comes_first_and_long_texts_are_cut(serving, keeper, checks):
-    row = {"who": ["x" * 1000], "temp": [10.0], "dewp": [99.0]}
+def test_what_a_claim_is_about_comes_first_and_long_texts_are_cut(serving, keeper, checks):
+    row = {"dewp": [99.0], "temp": [10.0], "who": ["x" * 1000]}
     plain = RequestContract(body=CONTRACT.body, sources={}, sensitive=())
     judged = RequestChecks(plain, mode="warn", endpoint="late", keeper=keeper)
     judged.broken(row, rows=1, ids=["one"])
     keeper.flush()
 
-    values = serving.broken_examples("late", claim="relation dew").items[0].values
-    assert list(values) == ["dewp", "temp", "who"]
+    values = serving.broken_examples("late", claim="categories who").items[0].values
+    assert list(values) == ["who", "dewp", "temp"]
     assert len(values["who"]) == 100
 
 

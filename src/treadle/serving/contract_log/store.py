@@ -85,7 +85,8 @@ def add_broken(tx: Transaction, counts: Iterable[BrokenCount]) -> None:
 
 def add_examples(tx: Transaction, examples: Iterable[BrokenExample], *, most: int) -> None:
     """Keep examples, and of each claim, outcome and UTC day that they are of the newest `most`."""
-    rows = [msgspec.to_builtins(e) for e in examples]
+    # A list, for JSON as it is stored sorts the names of an object, and the claim's own come first.
+    rows = [msgspec.to_builtins(e) | {"values": list(e.values.items())} for e in examples]
     if not rows:
         return
     tx.execute(insert(broken_examples), rows)
@@ -163,7 +164,11 @@ def examples(
     total = tx.execute(select(func.count()).select_from(broken_examples).where(*wanted))
     newest = select(broken_examples).where(*wanted).order_by(c.at.desc(), c.id.desc())
     rows = tx.execute(newest.limit(limit).offset(offset)).mappings()
-    return [msgspec.convert(plain(row), BrokenExample) for row in rows], total.scalar_one()
+    return [_example(plain(row)) for row in rows], total.scalar_one()
+
+
+def _example(row: dict[str, Any]) -> BrokenExample:
+    return msgspec.convert(row | {"values": dict(row["values"])}, BrokenExample)
 
 
 def _of_day(row: dict[str, Any]) -> dict[str, Any]:
