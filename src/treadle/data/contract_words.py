@@ -48,7 +48,8 @@ def _table(rule: TableRule) -> Iterator[tuple[str, str, bool]]:
 
 
 def _of_table(rule: TableRule) -> Iterator[tuple[str, str]]:
-    yield "rows", f"has {_between(rule.min_rows, rule.max_rows)} rows"
+    if rule.min_rows or rule.max_rows is not None:
+        yield "rows", f"has {_between(rule.min_rows, rule.max_rows)} rows"
     if rule.min_rows_per_day is not None or rule.max_rows_per_day is not None:
         yield "rows_per_day", f"has {_between(rule.min_rows_per_day, rule.max_rows_per_day)} a day"
     if rule.max_age_hours is not None:

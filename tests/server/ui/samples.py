@@ -874,6 +874,7 @@ def dataset_version():
         ),
         column_count=19,
         profile_href="/dataset_profile",
+        expectations_total=3,
         expectations=(
             ExpectationRow(
                 "arr_delay",
@@ -1796,6 +1797,7 @@ def contract():
         set_us=NOW,
         validation=Link("flights@7", "/data/flights/7"),
         state="blocked",
+        claims_total=2,
         claims=(
             ClaimRow(
                 "whole table", "rows per day", "has 400 to 1,920 a day", "passed", warns=False

@@ -100,6 +100,27 @@ def test_files_are_not_told_to_learn_a_contract(asked, empty, tmp_path):
     assert "data infer" not in said
 
 
+def test_of_a_long_contract_the_page_shows_the_first_claims_what_failed_before_all(asked, empty):
+    columns = {f"c{n:03}": [1.0, 2.0] for n in range(200)}
+    empty.data.commit("wide", pa.table(columns))
+    rules = [ColumnRule(name=name, type="number", low=0, high=9) for name in columns]
+    rules[-1] = ColumnRule(name="c199", type="number", low=5, high=9)
+    empty.data.set_contract("wide", ContractBody(columns=tuple(rules)))
+    empty.data.validate("wide")
+
+    contract, version = asked.get("/data/wide/contract").text, asked.get("/data/wide/1").text
+
+    assert "Claims 400 The first 300, those that failed before all" in words(contract)
+    assert words(contract).index("c199 range") < words(contract).index("c000 type")
+    assert "c000 type" in words(contract)
+    assert "the first 150, what failed before all" in words(version)
+    assert words(version).index("c199 range") < words(version).index("c000 type")
+
+
+def test_a_contract_that_asks_for_no_number_of_rows_claims_none(asked):
+    assert "0 or more rows" not in asked.get("/data/prices/contract").text
+
+
 def test_rows_are_released_and_rejected_by_forms(asked, empty):
     (held,) = empty.data.row_quarantines("prices")
     place = f"/data/prices/quarantines/{held.id}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import httpx2
@@ -15,6 +16,7 @@ from treadle.serving.request_checks import BrokenContract
 from treadle.serving.runtime import Runtime
 
 ROWS = pa.table({"price": [1.0, 2.0], "who": ["ann", "bob"]})
+REQUEST = [("price", pa.float64()), ("who", pa.string())]
 BODY = ContractBody(
     columns=(
         ColumnRule(name="price", type="number", low=0, high=10),
@@ -55,7 +57,7 @@ def words(html: str) -> str:
 
 
 def request(price: float) -> pa.Table:
-    return pa.table({"price": [price], "who": ["a name <b>"]})
+    return pa.table({"price": [price], "who": ["geheim <b>"]})
 
 
 def test_a_page_shows_what_was_refused_and_why_and_no_sensitive_value(asked, empty, runtime):
@@ -74,7 +76,7 @@ def test_a_page_shows_what_was_refused_and_why_and_no_sensitive_value(asked, emp
     assert re.search(r"Requests refused, last day 1 of 2", said)
     assert re.search(r"range price 1 1 1 1 ", said)
     assert "price 99 who left out" in said
-    assert "a name" not in html
+    assert "geheim" not in html
 
 
 def test_what_was_answered_all_the_same_names_its_prediction(asked, runtime):
@@ -82,6 +84,29 @@ def test_what_was_answered_all_the_same_names_its_prediction(asked, runtime):
     runtime.contracts.flush()
 
     assert answer.ids[0] in asked.get("/endpoints/shop").text
+
+
+def test_one_bad_request_does_not_crowd_out_the_other_claims(asked, runtime):
+    for price in (90.0, 91.0, 92.0):
+        runtime.infer("shop", request(price))
+    runtime.infer("shop", pa.table({"price": [None], "who": ["x"]}, pa.schema(REQUEST)))
+    runtime.contracts.flush()
+
+    said = words(asked.get("/endpoints/shop").text)
+    assert "The newest row of each claim 4 kept" in said
+    assert ("price 92" in said, "price 91" in said, "nulls price" in said) == (True, False, True)
+
+
+def test_traffic_of_one_day_is_drawn_among_the_days_around_it(asked, empty, runtime):
+    runtime.infer("shop", request(5.0))
+    runtime.close()
+    empty.serving.compact()
+
+    html = asked.get("/endpoints/shop").text
+    (chart,) = re.findall(
+        r'id="traffic".*?<script type="application/json">(.*?)</script>', html, re.DOTALL
+    )
+    assert len(json.loads(chart)["x"]) == 3
 
 
 def test_an_endpoint_nobody_asks_says_so(asked):

@@ -28,6 +28,8 @@ STATES: dict[Verdict, str] = {"pass": "passed", "warn": "warning", "fail": "bloc
 LABEL_CHECKS = ("labelled", "constant", "rate", "rate_by_day")
 WIDEST = 80
 LOOKED_BACK = 20
+CLAIMS = 300
+"""So many claims stand in the page; a contract of hundreds of columns makes more."""
 
 
 def contract_context(request: Request, name: str) -> ContractContext:
@@ -42,6 +44,7 @@ def contract_context(request: Request, name: str) -> ContractContext:
     before = _asked(known, request.query_params.get("before", ""), name, older)
     validation = _validation(app, name, shown)
     numbers, pager = paging.cut(request, [_number(c, known, shown) for c in known])
+    claims = _claims(shown, validation)
     return ContractContext(
         page=_page(app, name, shown.number, before.number if before else first),
         name=name,
@@ -52,7 +55,8 @@ def contract_context(request: Request, name: str) -> ContractContext:
         if validation
         else None,
         state=STATES[validation.verdict] if validation else "unchecked",
-        claims=_claims(shown, validation),
+        claims=claims[:CLAIMS],
+        claims_total=len(claims),
         changes=_changes(before, shown),
         toml=to_toml(shown.body),
         numbers=numbers,
@@ -90,6 +94,7 @@ def _none(app: App, name: str) -> ContractContext:
         validation=None,
         state="unchecked",
         claims=(),
+        claims_total=0,
         changes=(),
         toml="",
         numbers=(),
@@ -124,7 +129,7 @@ def _page(app: App, name: str, number: int | None, before: int | None) -> Page:
 
 def _claims(contract: Contract, validation: Validation | None) -> tuple[ClaimRow, ...]:
     found = {(c.check, c.column): c.verdict for c in validation.checks} if validation else {}
-    return tuple(
+    rows = [
         ClaimRow(
             of=said.of,
             rule=said.check.replace("_", " "),
@@ -133,7 +138,10 @@ def _claims(contract: Contract, validation: Validation | None) -> tuple[ClaimRow
             warns=said.warns,
         )
         for said in in_words(contract.body)
-    )
+    ]
+    if len(rows) > CLAIMS:
+        rows.sort(key=lambda row: row.state not in {STATES["warn"], STATES["fail"]})
+    return tuple(rows)
 
 
 def _state(found: Mapping[tuple[str, str], Verdict], check: str, column: str) -> str:

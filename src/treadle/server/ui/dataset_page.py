@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from treadle.data.trees.entities import TreeEntry
 
 USERS = 30
+CLAIMS = 150
 COLUMNS = 100
 """Columns on the page; the profile has all of them."""
 EXAMPLES = 3
@@ -71,6 +72,7 @@ def dataset_version_context(request: Request, ref: str) -> DatasetVersionContext
     profile = known_or_quick(app, version)
     files, notice = _files(app, version)
     shown, pager = paging.cut(request, files)
+    expectations = _expectations(contract, validation)
     state = contract_state(validation.verdict if validation else None, is_held=bool(held))
     return DatasetVersionContext(
         page=_page(app, version),
@@ -93,7 +95,8 @@ def dataset_version_context(request: Request, ref: str) -> DatasetVersionContext
         columns=_columns(version, profile),
         column_count=len(version.columns),
         profile_href=profile_place(version.ref) if version.is_table else "",
-        expectations=_expectations(contract, validation),
+        expectations=expectations[:CLAIMS],
+        expectations_total=len(expectations),
         files=shown,
         pager=pager,
         notice=notice,
@@ -172,7 +175,7 @@ def _stats(
         *_stored(version),
         Stat("Quarantined", sum(q.rows for q in held), note="rows" if held else ""),
         *(() if profile else (unmade,)),
-        *([Stat("Code", version.code_commit[:12], note="commit")] if version.code_commit else []),
+        *([Stat("Code", version.code_commit[:8], note="commit")] if version.code_commit else []),
     )
 
 
@@ -208,7 +211,7 @@ def _file_stats(app: App, version: DatasetVersion) -> tuple[Stat, ...]:
         Stat("Files", version.file_count),
         Stat("Size", size(version.size_bytes)),
         Stat("Stored anew", size(version.stored_bytes or 0), note=_against_previous(app, version)),
-        *([Stat("Code", version.code_commit[:12], note="commit")] if version.code_commit else []),
+        *([Stat("Code", version.code_commit[:8], note="commit")] if version.code_commit else []),
     )
 
 

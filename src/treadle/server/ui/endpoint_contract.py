@@ -11,6 +11,8 @@ from treadle.server.ui.places import contract_place, endpoint_place
 from treadle.server.ui.widgets import Link, Option, Stat
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from treadle.app import App
     from treadle.serving.contract_log.entities import BrokenExample, ContractCounts
     from treadle.serving.entities import Endpoint
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 CLAIMS = 50
 EXAMPLES = 20
+LOOKED_AT = 500
 CELLS = 6
 MODES = {
     "off": "Requests are not looked at.",
@@ -32,7 +35,7 @@ def contract_panel(app: App, endpoint: Endpoint) -> RequestContractPanel:
     contract = _contract(app, name)
     hour, day = (app.serving.contract_counts(name, hours=hours) for hours in (1, 24))
     last_hour = {c.claim: c.rows for c in hour.claims}
-    newest = app.serving.broken_examples(name, limit=EXAMPLES)
+    newest = app.serving.broken_examples(name, limit=LOOKED_AT)
     relations = {r.name: r.relation.columns for r in contract.body.relations} if contract else {}
     return RequestContractPanel(
         mode=endpoint.contract,
@@ -63,9 +66,17 @@ def contract_panel(app: App, endpoint: Endpoint) -> RequestContractPanel:
             for c in day.claims[:CLAIMS]
         ),
         claims_left_out=max(0, len(day.claims) - CLAIMS),
-        rows=tuple(_row(e, relations) for e in newest.items),
+        rows=tuple(_row(e, relations) for e in _of_each(newest.items)),
         rows_kept=newest.total,
     )
+
+
+def _of_each(newest: Iterable[BrokenExample]) -> list[BrokenExample]:
+    """Return the newest example of each claim and outcome: one bad request may break many."""
+    found: dict[tuple[str, str], BrokenExample] = {}
+    for example in newest:
+        found.setdefault((example.claim, example.outcome), example)
+    return list(found.values())[:EXAMPLES]
 
 
 def _contract(app: App, name: str) -> RequestContract | None:

@@ -116,6 +116,8 @@ def _traffic(tally: Tally, releases: Sequence[Release]) -> Chart | None:
         label = f"{count.version}, shadow" if count.role == "shadow" else count.version
         found[label, start + (count.day - start) // width * width] += count.rows
     labels = sorted({label for label, _ in found}, key=_by_number)
+    if len(places) == 1:  # one point has no axis: the days around it give it one
+        places = range(start - width, start + 2 * width, width)
     return Chart(
         id="traffic",
         title="Predictions by version",

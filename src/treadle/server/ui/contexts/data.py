@@ -159,6 +159,7 @@ class DatasetVersionContext:
     column_count: int
     profile_href: str
     expectations: tuple[ExpectationRow, ...]
+    expectations_total: int
     files: tuple[FileRow, ...]
     pager: Pager
     notice: Notice | None
@@ -215,6 +216,7 @@ class ContractContext:
     validation: Link | None
     state: str
     claims: tuple[ClaimRow, ...]
+    claims_total: int
     changes: tuple[ChangeRow, ...]
     toml: str
     numbers: tuple[ContractNumberRow, ...]
