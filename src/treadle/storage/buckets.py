@@ -17,6 +17,7 @@ except ModuleNotFoundError as missing:
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     Bucket = AzureStore | GCSStore | S3Store
 
@@ -52,6 +53,11 @@ def open_bucket(url: str) -> Bucket:
             plain = os.environ.get("AZURE_ALLOW_HTTP", "").lower() == "true"
             return AzureStore(parts.netloc, prefix=prefix, client_options={"allow_http": plain})
         return S3Store(parts.netloc, prefix=prefix)
+
+
+def instant_of(moment: datetime) -> int:
+    """Return when a service says that something was written (µs)."""
+    return int(moment.timestamp() * 1_000_000)
 
 
 @contextlib.contextmanager

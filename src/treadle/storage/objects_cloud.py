@@ -14,7 +14,7 @@ from blake3 import blake3
 from treadle.kernel.digests import CHUNK_BYTES
 from treadle.kernel.errors import InvalidInput, MissingExtra, NotFound, Unavailable
 from treadle.kernel.ids import new_id
-from treadle.storage.buckets import explained, open_bucket
+from treadle.storage.buckets import explained, instant_of, open_bucket
 from treadle.storage.objects import KEYS, check_digest, is_digest, lacks_key, stream_of, verified
 from treadle.storage.ports import ObjectInfo, Piece, Span
 
@@ -25,7 +25,6 @@ except ModuleNotFoundError as missing:
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from datetime import datetime
 
 DRAFTS = "drafts"
 PIECE_BYTES = 8 << 20
@@ -108,7 +107,7 @@ class CloudObjectStore:
                 for item in page:
                     # Drafts, tenants and whatever else lies below the prefix is named otherwise.
                     folder, _, digest = item["path"].partition("/")
-                    is_old = before is None or _instant(item["last_modified"]) < before
+                    is_old = before is None or instant_of(item["last_modified"]) < before
                     if is_old and is_digest(digest) and folder == digest[:2]:
                         yield ObjectInfo(digest, item["size"])
 
@@ -140,14 +139,14 @@ class CloudObjectStore:
         with self._explained(), contextlib.suppress(FileNotFoundError):
             for page in obstore.list(self._store, f"{DRAFTS}/{folder}".rstrip("/")):
                 for item in page:
-                    at = _instant(item["last_modified"])
+                    at = instant_of(item["last_modified"])
                     yield item["path"].removeprefix(f"{DRAFTS}/"), at
 
     def _put_at(self, digest: str) -> int:
         """Return when an object was put (µs by the bucket's clock), 0 when it is not there."""
         try:
             with self._explained():
-                return _instant(obstore.head(self._store, self._key(digest))["last_modified"])
+                return instant_of(obstore.head(self._store, self._key(digest))["last_modified"])
         except FileNotFoundError:
             return 0
 
@@ -253,10 +252,6 @@ class CloudDrafts:
         for name in stale:
             self._objects.remove_draft(name)
         return len(stale)
-
-
-def _instant(moment: datetime) -> int:
-    return int(moment.timestamp() * 1_000_000)
 
 
 @contextlib.contextmanager

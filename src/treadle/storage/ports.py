@@ -109,10 +109,15 @@ class ObjectStore(Protocol):
 
 
 class BlobInfo(msgspec.Struct, frozen=True):
-    """What a store knows of a blob without reading it."""
+    """What a store knows of a blob without reading it.
+
+    `put_at` (µs) is by the store's own clock, 0 where it tells none: it compares with those of the
+    same store, and with no machine's.
+    """
 
     key: str
     size_bytes: int
+    put_at: int = 0
 
 
 class Blobs(Protocol):

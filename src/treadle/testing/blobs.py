@@ -35,7 +35,7 @@ class BlobsContract:
         blobs.put("packs/4a/4a3d", io.BytesIO(b"bytes"))
 
         assert read(reopened, "packs/4a/4a3d") == b"bytes"
-        assert blobs.stat("packs/4a/4a3d") == BlobInfo("packs/4a/4a3d", 5)
+        assert timeless(blobs.stat("packs/4a/4a3d")) == BlobInfo("packs/4a/4a3d", 5)
 
     def test_a_put_takes_the_place_of_what_was_there(self, blobs: Blobs) -> None:
         blobs.put("a", io.BytesIO(b"first"))
@@ -54,7 +54,7 @@ class BlobsContract:
         blobs.put("nothing", io.BytesIO())
 
         assert read(blobs, "nothing") == b""
-        assert blobs.stat("nothing") == BlobInfo("nothing", 0)
+        assert timeless(blobs.stat("nothing")) == BlobInfo("nothing", 0)
 
     @pytest.mark.parametrize(("start", "stop"), [(0, 3), (2, 6), (9, 10), (4, 4), (8, 99)])
     def test_a_span_is_read_alone(self, blobs: Blobs, start: int, stop: int) -> None:
@@ -107,8 +107,25 @@ class BlobsContract:
             blobs.create(key, b"x")
 
         assert {info.key for info in blobs.list("refs")} == {"refs/a/1", "refs/a/2", "refs/ab/1"}
-        assert set(blobs.list("refs/a")) == {BlobInfo("refs/a/1", 1), BlobInfo("refs/a/2", 1)}
+        assert {timeless(info) for info in blobs.list("refs/a")} == {
+            BlobInfo("refs/a/1", 1),
+            BlobInfo("refs/a/2", 1),
+        }
         assert list(blobs.list("nowhere")) == []
+
+    def test_when_a_blob_was_put_is_told_and_a_put_makes_it_young(self, blobs: Blobs) -> None:
+        blobs.create("refs/a", b"x")
+        blobs.put("refs/b", io.BytesIO(b"x"))
+        listed = [info.put_at for info in blobs.list("refs")]
+        before = blobs.stat("refs/a")
+        blobs.put("refs/a", io.BytesIO(b"y"))
+        after = blobs.stat("refs/a")
+
+        assert before
+        assert after
+        assert 0 < before.put_at <= after.put_at
+        assert len(listed) == 2
+        assert min(listed) > 0
 
     def test_what_breaks_off_leaves_no_blob(self, blobs: Blobs) -> None:
         with pytest.raises((OSError, TreadleError), match="broken"):
@@ -124,6 +141,11 @@ class BlobsContract:
 
         with pytest.raises(InvalidInput, match="key of a blob"):
             getattr(blobs, verb)(*arguments)
+
+
+def timeless(info: BlobInfo | None) -> BlobInfo | None:
+    """Return what is known of a blob but for when it was put."""
+    return info and BlobInfo(info.key, info.size_bytes)
 
 
 class Breaking(io.BytesIO):

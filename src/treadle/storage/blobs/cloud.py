@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from treadle.kernel.digests import CHUNK_BYTES
 from treadle.kernel.errors import MissingExtra, NotFound
 from treadle.storage.blobs.keys import check_key
-from treadle.storage.buckets import explained, open_bucket
+from treadle.storage.buckets import explained, instant_of, open_bucket
 from treadle.storage.objects import read_up_to, stream_of
 from treadle.storage.ports import BlobInfo, Span
 
@@ -72,9 +72,10 @@ class CloudBlobs:
         check_key(key)
         try:
             with self._explained():
-                return BlobInfo(key, obstore.head(self._bucket, key)["size"])
+                known = obstore.head(self._bucket, key)
         except FileNotFoundError:
             return None
+        return BlobInfo(key, known["size"], instant_of(known["last_modified"]))
 
     def delete(self, key: str) -> None:
         """Remove a blob; does nothing when it is not there."""
@@ -88,7 +89,8 @@ class CloudBlobs:
         with self._explained(), contextlib.suppress(FileNotFoundError):
             for page in obstore.list(self._bucket, folder):
                 for item in page:
-                    yield BlobInfo(item["path"], item["size"])
+                    at = instant_of(item["last_modified"])
+                    yield BlobInfo(item["path"], item["size"], at)
 
     def _pieces(self, key: str, span: Span) -> Iterator[bytes]:
         # Piece by piece: one long answer would have to be read within the client's timeout.

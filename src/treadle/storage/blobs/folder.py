@@ -70,7 +70,7 @@ class FolderBlobs:
         """Return what is known of a blob, or None when it is not there."""
         path = self._path(key)
         try:
-            return BlobInfo(key, path.stat().st_size)
+            return _info(key, path)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -88,8 +88,7 @@ class FolderBlobs:
             for name in names:
                 path = Path(place, name)
                 with contextlib.suppress(FileNotFoundError):  # removed since
-                    size = path.stat().st_size
-                    yield BlobInfo(path.relative_to(self._folder).as_posix(), size)
+                    yield _info(path.relative_to(self._folder).as_posix(), path)
 
     @contextlib.contextmanager
     def _draft(self, stream: BinaryIO) -> Iterator[Path]:
@@ -128,3 +127,8 @@ class FolderBlobs:
     def _path(self, key: str) -> Path:
         check_key(key)
         return self._folder / key
+
+
+def _info(key: str, path: Path) -> BlobInfo:
+    known = path.stat()
+    return BlobInfo(key, known.st_size, known.st_mtime_ns // 1000)

@@ -79,7 +79,7 @@ class SealedBlobs:
     def stat(self, key: str) -> BlobInfo | None:
         """Return what is known of a blob, or None when it is not there."""
         found = self._inner.stat(key)
-        return found and BlobInfo(key, plain_size(found.size_bytes))
+        return found and BlobInfo(key, plain_size(found.size_bytes), found.put_at)
 
     def delete(self, key: str) -> None:
         """Remove a blob; does nothing when it is not there."""
@@ -89,7 +89,7 @@ class SealedBlobs:
     def list(self, folder: str) -> Iterator[BlobInfo]:
         """Yield every blob below a folder, in no promised order."""
         for info in self._inner.list(folder):
-            yield BlobInfo(info.key, plain_size(info.size_bytes))
+            yield BlobInfo(info.key, plain_size(info.size_bytes), info.put_at)
 
     def _sealed(self, key: str, stream: BinaryIO) -> Iterator[bytes]:
         salt = os.urandom(SALT_BYTES)
