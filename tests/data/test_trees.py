@@ -15,10 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from treadle.data.service import Data
+from treadle.data.trees import walking
 from treadle.data.trees.entities import Renamed, TreeEntry, check_tree, folders_of, is_inside
 from treadle.data.trees.opening import OpenFile, content_of, read_whole
 from treadle.data.trees.walking import walk
-from treadle.kernel.errors import Conflict, Corrupt, InvalidInput, NotFound
+from treadle.kernel.errors import Conflict, Corrupt, InvalidInput, NotFound, Unavailable
 from treadle.storage.metadata import open_metadata
 from treadle.storage.objects import FolderObjectStore
 
@@ -358,6 +359,24 @@ def test_versions_are_compared_by_file(data: Data, folder: Path) -> None:
 def test_a_list_with_a_path_out_of_its_root_is_refused(path: str) -> None:
     with pytest.raises(Corrupt, match="which none can have"):
         check_tree((TreeEntry(path, "file", 0),))
+
+
+def test_a_folder_that_becomes_a_link_while_it_is_walked_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "root" / "inner").mkdir(parents=True)
+    write(tmp_path / "root" / "file", b"seen first")
+    write(tmp_path / "outside" / "secret", b"never seen")
+
+    def swap(path: str, status: os.stat_result) -> walking.Found:
+        (tmp_path / "root" / "inner").rmdir()
+        (tmp_path / "root" / "inner").symlink_to(tmp_path / "outside")
+        return walking.Found(path, "file", status.st_size, 0, 0, 0)
+
+    monkeypatch.setattr(walking, "describe", swap)
+
+    with pytest.raises(Unavailable, match=r"Cannot read .*inner"):
+        walk(tmp_path / "root")
 
 
 @given(st.lists(st.text("a.!/\0", max_size=5), unique=True, max_size=4))

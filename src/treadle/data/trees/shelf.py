@@ -145,5 +145,5 @@ def _is_as_made(status: os.stat_result, entry: TreeEntry, mark: int) -> bool:
 
 
 def _name(entry: TreeEntry) -> tuple[str, int]:
-    name = blake3(_KINDS[entry.kind] + entry.content).hexdigest()
-    return name, int(name[:12], 16) % SECOND_NS
+    name = blake3(_KINDS[entry.kind] + entry.content).digest()
+    return name.hex(), int.from_bytes(name[:6], "big") % SECOND_NS

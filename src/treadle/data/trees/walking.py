@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,25 +44,26 @@ def walk(root: Path, *, only: Sequence[str] = (), without: Path | None = None) -
     `only` names what of the root is meant, `without` a folder that is passed by. Raises
     InvalidInput for what is neither file, link nor folder, and for names that are not UTF-8.
     """
-    beyond = str(without) if without else ""
+    passed_by = os.path.split(without) if without else ("", "")
     found: list[Found] = []
     folders = [(str(root), "", frozenset(only))]
     while folders:
         folder, prefix, names = folders.pop()
+        unseen = {DRAFTS, passed_by[1]} if folder == passed_by[0] else {DRAFTS}
         empty = True
-        for entry in _entries(folder):
+        for entry in _entries(folder, is_root=not prefix):
             name = entry.name
-            if name == DRAFTS or (names and name not in names) or (beyond and entry.path == beyond):
+            if name in unseen or (names and name not in names):
                 continue
             empty = False
-            path = prefix + _told(entry)
+            path = prefix + (name if name.isascii() else _told(name, folder))
             if entry.is_dir(follow_symlinks=False):
-                folders.append((entry.path, path + "/", frozenset()))
+                folders.append((os.path.join(folder, name), path + "/", frozenset()))
             else:
                 found.append(describe(path, entry.stat(follow_symlinks=False)))
         if empty and prefix:
             found.append(Found(prefix[:-1], "folder", 0, 0, 0, 0))
-    found.sort()
+    found.sort(key=attrgetter("path"))
     return found
 
 
@@ -105,21 +107,28 @@ def root_of(sources: Sequence[Path]) -> tuple[Path, tuple[str, ...]]:
     return parents.pop(), tuple(sorted({source.name for source in whole}))
 
 
-def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
+def _entries(folder: str, *, is_root: bool) -> Iterator[os.DirEntry[str]]:
+    """Yield what is in a folder, to be looked at before the next is asked for."""
+    # Names below an open folder are found sooner than whole paths; what became a link meanwhile
+    # is not followed.
+    flags = os.O_RDONLY | os.O_DIRECTORY | (0 if is_root else os.O_NOFOLLOW)
     try:
-        with os.scandir(folder) as entries:
-            yield from entries
+        handle = os.open(folder, flags)
+        try:
+            with os.scandir(handle) as entries:
+                yield from entries
+        finally:
+            os.close(handle)
     except OSError as error:
         raise Unavailable(f"Cannot read {folder}: {error.strerror or error}.") from error
 
 
-def _told(entry: os.DirEntry[str]) -> str:
-    if not entry.name.isascii():
-        try:
-            entry.name.encode()
-        except UnicodeEncodeError as error:
-            raise InvalidInput(
-                f"The name {os.fsencode(entry.path)!r} is not UTF-8.",
-                hint="Rename it: other machines could not write it.",
-            ) from error
-    return entry.name
+def _told(name: str, folder: str) -> str:
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidInput(
+            f"The name {os.fsencode(os.path.join(folder, name))!r} is not UTF-8.",
+            hint="Rename it: other machines could not write it.",
+        ) from error
+    return name
