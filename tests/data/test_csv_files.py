@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from treadle.data.tables.intake.csv_files import read_csv
+from treadle.data.tables.intake.csv_files import SHORT_BYTES, CsvRows, read_csv
+from treadle.data.tables.intake.csv_lines import BLOCK_BYTES
 from treadle.data.tables.sources import read_file
 from treadle.kernel.errors import InvalidInput, NotFound
 
@@ -293,3 +294,26 @@ def test_a_refused_file_stores_nothing(
 
     assert list(objects.iterate()) == []
     assert data.datasets().total == 0
+
+
+def test_a_row_may_be_longer_than_a_short_block_with_lines_of_its_own() -> None:
+    long = "\n".join(["some words"] * 60_000)
+    raw = "a,b\n" + "".join(f'{n},"{long if n == 9_000 else n}"\n' for n in range(20_000))
+
+    table = read_csv(raw.encode(), name="t.csv")
+
+    assert table.column("b")[9_000].as_py() == long
+    assert table.num_rows == 20_000
+
+
+def test_a_long_file_is_not_in_memory_before_its_rows_are_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"a,b\n" + b"1,x\n" * 5_000_000)
+    told: list[int] = []
+
+    batches = CsvRows.of((path,)).open(told.append).batches
+    next(batches)
+
+    # Arrow reads on until it is 32 blocks ahead; no more is asked of it in this test.
+    assert sum(told) <= BLOCK_BYTES + 40 * SHORT_BYTES
+    batches.close()

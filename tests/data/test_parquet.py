@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from treadle.data.parquet import bare_schema, decode_table
-from treadle.data.tables.writing import PartWriter
+from treadle.data.tables import cuts
+from treadle.data.tables.writing import LONG_PIECE_BYTES, PartWriter
 from treadle.kernel.errors import InvalidInput
 from treadle.storage.chunks.writing import ChunkSink
 
@@ -243,6 +244,19 @@ def test_rows_appended_to_a_long_table_change_the_last_part(long_table: pa.Table
     after = written(pa.concat_tables([long_table, long_table.slice(0, 1000)]))
 
     assert after[: len(before) - 1] == before[:-1]
+
+
+def test_parts_of_long_texts_are_no_longer_than_others_however_they_come() -> None:
+    rows = 20_000
+    texts = pa.array(["x" * (n % 97) * 70 for n in range(rows)])
+    table = pa.table({"id": np.arange(rows), "text": texts})
+
+    parts = written(table)
+
+    assert written(table, batch_rows=999) == parts
+    sizes = [decode_table(io.BytesIO(part)).nbytes for part in parts]
+    assert max(sizes) < cuts.MOST_BYTES + LONG_PIECE_BYTES
+    assert sum(sizes) > 2 * cuts.MOST_BYTES
 
 
 def test_rows_that_are_all_alike_are_cut_too() -> None:

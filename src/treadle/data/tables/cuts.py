@@ -48,10 +48,13 @@ class CutSearch:
         """Return the piece, and the row in it, with the smallest digest of all looked at."""
         return self._least[1:] if self._least else None
 
-    def look(self, piece: pa.RecordBatch) -> int | None:
-        """Take the next piece; return the row of it before which the part ends, if it has one."""
+    def look(self, piece: pa.RecordBatch, size_bytes: int) -> int | None:
+        """Take the next piece; return the row of it before which the part ends, if it has one.
+
+        `size_bytes` is what the piece holds, as `logical_bytes` counts it.
+        """
         row = self._found(row_digests(piece)) if self._bytes >= LEAST_BYTES else None
-        self._bytes += logical_bytes(piece)
+        self._bytes += size_bytes
         self._rows += piece.num_rows
         self._pieces += 1
         return row

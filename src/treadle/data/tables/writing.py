@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from treadle.data.parquet import plain_schema, write_part
-from treadle.data.tables.cuts import CutSearch
+from treadle.data.tables.cuts import CutSearch, logical_bytes
 from treadle.data.tables.files import part_name
 from treadle.data.trees.entities import TreeEntry
 from treadle.kernel.late import pa
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from treadle.storage.chunks.writing import ChunkWriter
 
 PIECE_BYTES = 1 << 20
+# Long texts end a piece before its rows do, at a multiple of a few rows.
+LONG_PIECE_BYTES = 4 << 20
+_STEP_ROWS = 1 << 4
 _MOST_ROWS = 1 << 16
 _LEAST_ROWS = 1 << 8
 
@@ -21,8 +24,8 @@ _LEAST_ROWS = 1 << 8
 class PartWriter:
     """Takes rows and gives parts to a writer of chunks.
 
-    Equal rows give equal parts: pieces of a part have the same numbers of rows, counted from where
-    it begins, whatever the batches were.
+    Equal rows give equal parts: where pieces of a part end depends on the rows from its begin on,
+    whatever the batches were.
     """
 
     def __init__(self, schema: pa.Schema, *, writer: ChunkWriter) -> None:
@@ -32,6 +35,7 @@ class PartWriter:
         self._piece_rows = _rows_of_piece(len(schema))
         self._open: list[pa.RecordBatch] = []
         self._open_rows = 0
+        self._open_bytes = 0
         self._pieces: list[pa.RecordBatch] = []
         self._search = CutSearch()
         self._entries: list[TreeEntry] = []
@@ -54,18 +58,30 @@ class PartWriter:
     def _add(self, batch: pa.RecordBatch) -> None:
         at = 0
         while at < batch.num_rows:
-            some = batch.slice(at, self._piece_rows - self._open_rows)
-            self._open.append(_plain(some, self._plain))
+            some = _plain(batch.slice(at, self._piece_rows - self._open_rows), self._plain)
+            size = logical_bytes(some)
+            while self._open_bytes + size >= LONG_PIECE_BYTES and some.num_rows > self._step:
+                some = some.slice(0, max(self._step, some.num_rows // 2))
+                size = logical_bytes(some)
+            self._open.append(some)
             self._open_rows += some.num_rows
+            self._open_bytes += size
             at += some.num_rows
-            if self._open_rows == self._piece_rows:
+            is_long = self._open_bytes >= LONG_PIECE_BYTES and self._step == _STEP_ROWS
+            if is_long or self._open_rows == self._piece_rows:
                 self._close_piece()
+
+    @property
+    def _step(self) -> int:
+        """Return how many rows are missing to where a piece may end."""
+        return _STEP_ROWS - self._open_rows % _STEP_ROWS
 
     def _close_piece(self) -> None:
         piece = self._open[0] if len(self._open) == 1 else pa.concat_batches(self._open)
+        size, self._open_bytes = self._open_bytes, 0
         self._open, self._open_rows = [], 0
         self._pieces.append(piece)
-        row = self._search.look(piece)
+        row = self._search.look(piece, size)
         if row is not None:
             self._cut(len(self._pieces) - 1, row)
         elif self._search.is_over:

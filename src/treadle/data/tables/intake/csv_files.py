@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import re
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from treadle.data.tables.intake.text import CheckedText
+
 NULL_TEXTS = ("", "NA")
+# Arrow reads 32 blocks ahead, whatever one asks: the first is whole, the others are short.
+SHORT_BYTES = 1 << 18
 _OTHER_SEPARATORS = ";\t|"
 # What the parser takes texts for, in the order in which it tries.
 _SECONDS, _NANOSECONDS = pa.timestamp("s"), pa.timestamp("ns")
@@ -252,7 +257,7 @@ class _Reading:
     def _opened(self, types: dict[str, pa.DataType]) -> arrow_csv.CSVStreamingReader:
         with self._explained():
             return arrow_csv.open_csv(
-                pa.PythonFile(self._text, mode="r"),
+                pa.PythonFile(_ShortBlocks(self._text), mode="r"),
                 read_options=arrow_csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
                 parse_options=arrow_csv.ParseOptions(
                     newlines_in_values=True, invalid_row_handler=self._note
@@ -264,6 +269,35 @@ class _Reading:
         self._expected = row.expected_columns
         self._broken.append(BrokenRow(0, row.actual_columns, row.text))
         return "skip"
+
+
+class _ShortBlocks(io.RawIOBase):
+    """A text in blocks that are no longer than they have to be: in each of them a row ends."""
+
+    def __init__(self, text: CheckedText) -> None:
+        self._text = text
+        self._is_first = True
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next block; empty at the end."""
+        some = size if self._is_first else min(size, SHORT_BYTES)
+        self._is_first = False
+        block = self._text.read(some)
+        while 0 < len(block) < size and not self._has_end(block):
+            more = self._text.read(min(SHORT_BYTES, size - len(block)))
+            if not more:
+                break
+            block += more
+        return block
+
+    def _has_end(self, block: bytes) -> bool:
+        """Say whether the last line break is outside of quotes, as the quotes so far say."""
+        end = block.rfind(b"\n")
+        return end >= 0 and (self._text.quotes - block.count(b'"', end)) % 2 == 0
 
 
 def read_csv(raw: bytes, *, name: str) -> pa.Table:
