@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -23,6 +24,7 @@ from tests.data.served import serving
 from treadle.data import sources
 from treadle.data.ingestion.watermarks import below, not_after, read, written
 from treadle.data.service import Data
+from treadle.data.tables import cuts, parts, writing
 from treadle.kernel.errors import Conflict, InvalidInput, NotFound
 from treadle.storage import events
 from treadle.storage.metadata import SqlMetadataStore, open_metadata
@@ -31,6 +33,7 @@ from treadle.storage.objects import FolderObjectStore
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from treadle.data.ingestion.entities import Counts
     from treadle.kernel.clock import FrozenClock
 
 START = datetime(2013, 7, 4, 12, tzinfo=UTC)
@@ -334,6 +337,132 @@ def test_a_removed_dataset_grows_again_only_when_somebody_says_so(data: Data, li
     assert ids(data) == [1, 2]
 
 
+# --- what of a large table is read ---
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Parts of a few hundred rows; the list gets the number of chunks of each that is opened."""
+    monkeypatch.setattr(cuts, "LEAST_BYTES", 8 << 10)
+    monkeypatch.setattr(cuts, "MOST_BYTES", 16 << 10)
+    monkeypatch.setattr(writing, "PIECE_BYTES", 4 << 10)
+    found: list[int] = []
+    real = parts.ChunkStream
+
+    def counted(chunks, **given):
+        found.append(len(chunks))
+        return real(chunks, **given)
+
+    monkeypatch.setattr(parts, "ChunkStream", counted)
+    return found
+
+
+def numbered(first: int, count: int, *, values: int = 0) -> pa.Table:
+    numbers = list(range(first, first + count))
+    return pa.table({"id": numbers, "w": numbers, "v": [values] * count})
+
+
+def grow(data: Data, rows: pa.Table) -> Counts:
+    return data.ingest("x", source=sources.function(lambda above: rows)).counts
+
+
+def test_a_run_opens_as_many_parts_of_a_long_table_as_of_a_longer_one(
+    data: Data, opened: list[int]
+) -> None:
+    data.ingestions.set("x", sources.function("a:b"), watermark="w", key="id", lateness="50")
+    costs = []
+    for first in range(0, 40_000, 10_000):
+        grow(data, numbered(first, 10_000))
+        grow(data, numbered(first + 10_000, 10))
+        opened.clear()
+        counts = grow(data, numbered(first + 9_990, 30))
+        costs.append(len(opened))
+        assert (counts.new, counts.duplicate, counts.older) == (10, 20, 0)
+
+    assert len(data.parts("x").entries) > 40
+    assert max(costs) == costs[0] <= 6
+    assert ids(data, "x") == sorted(set(ids(data, "x")))
+
+
+def test_rows_that_are_added_leave_the_parts_before_as_they_are(
+    data: Data, opened: list[int]
+) -> None:
+    data.ingestions.set("x", sources.function("a:b"), watermark="w", key="id")
+    grow(data, numbered(0, 10_000))
+    before = data.parts("x").entries
+
+    grow(data, numbered(10_000, 500))
+
+    assert data.parts("x").entries[: len(before) - 1] == before[:-1]
+    data.commit("whole", data.table("x"))
+    assert data.version("whole").table == data.version("x").table
+    assert data.verify("x").rows == 10_500
+
+
+@pytest.mark.parametrize("key", ["id", ()])
+def test_late_rows_in_any_part_are_recognised(
+    data: Data, opened: list[int], key: str | tuple[str, ...]
+) -> None:
+    data.ingestions.set("x", sources.function("a:b"), watermark="w", key=key, lateness="100000")
+    odd = numbered(0, 10_000).take(list(range(1, 10_000, 2)))
+    grow(data, odd)
+    opened.clear()
+
+    counts = grow(data, numbered(2_000, 40))
+
+    assert (counts.new, counts.duplicate, counts.late) == (20, 20, 20)
+    assert sorted(ids(data, "x")) == sorted({*range(1, 10_000, 2), *range(2_000, 2_040)})
+
+
+def test_what_is_too_old_is_counted_in_parts_that_are_not_read(
+    data: Data, opened: list[int]
+) -> None:
+    data.ingestions.set("x", sources.function("a:b"), watermark="w", key="id", lateness="5")
+    grow(data, numbered(0, 10_000))
+
+    counts = grow(data, numbered(0, 10_020).filter(pc.field("id") != 4_000))
+
+    assert (counts.new, counts.older, counts.beyond) == (20, 9_994, 0)
+
+
+def test_an_upsert_into_one_part_replaces_the_row_in_it(data: Data, opened: list[int]) -> None:
+    data.ingestions.set(
+        "x", sources.function("a:b"), watermark="w", key="id", mode="upsert", lateness="100000"
+    )
+    grow(data, numbered(0, 10_000))
+
+    counts = grow(data, pa.table({"id": [7_777, 3], "w": [10_001, 10_002], "v": [1, 2]}))
+
+    assert (counts.new, counts.replaced) == (0, 2)
+    rows = data.table("x")
+    assert rows.column("id").to_pylist() == list(range(10_000))
+    assert rows.filter(pc.field("v") > 0).to_pylist() == [
+        {"id": 3, "w": 10_002, "v": 2},
+        {"id": 7_777, "w": 10_001, "v": 1},
+    ]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        2**62,
+        "ä" * 9,
+        START,
+        START.replace(tzinfo=None),
+        START.date(),
+    ],
+)
+def test_ranges_of_every_kind_of_key_find_what_is_held(
+    data: Data, opened: list[int], value: object
+) -> None:
+    data.ingestions.set("x", sources.function("a:b"), watermark="w", key="k", lateness="9")
+    rows = pa.Table.from_pylist([{"k": value, "w": 1}, {"k": None, "w": 2}])
+    grow(data, rows)
+
+    assert grow(data, rows).duplicate == 2
+    assert grow(data, rows).duplicate == 2
+
+
 # --- how it is set ---
 
 
@@ -555,6 +684,11 @@ class Growing(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory(prefix="treadle-")
+        self.patch = pytest.MonkeyPatch()
+        for name, size in (("LEAST_BYTES", 64), ("MOST_BYTES", 128)):
+            self.patch.setattr(cuts, name, size)
+        for name in ("_LEAST_ROWS", "_MOST_ROWS"):  # so that a few rows are a few parts
+            self.patch.setattr(writing, name, 2)
         here = Path(self.folder.name)
         self.objects = FolderObjectStore(here / "objects")
         self.store = open_metadata(f"sqlite:///{here}/all.db")
@@ -571,9 +705,9 @@ class Growing(RuleBasedStateMachine):
     def restart(self) -> None:
         self.data = Data(store=self.store, objects=self.objects)
 
-    @rule(w=st.integers(0, 20), v=st.integers(0, 1))
-    def arrive(self, w: int, v: int) -> None:
-        self.arrived.append((next(self.numbers) if self.key else 0, w, v))
+    @rule(some=st.lists(st.tuples(st.integers(0, 20), st.integers(0, 1)), min_size=1, max_size=9))
+    def arrive(self, some: list[tuple[int, int]]) -> None:
+        self.arrived += [(next(self.numbers) if self.key else 0, w, v) for w, v in some]
 
     @precondition(lambda self: self.mode == "upsert" and self.arrived)
     @rule(which=st.randoms(use_true_random=False), by=st.integers(0, 5), v=st.integers(2, 9))
@@ -624,6 +758,7 @@ class Growing(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.store.close()
         self.folder.cleanup()
+        self.patch.undo()
 
 
 class GrowingByKey(Growing):

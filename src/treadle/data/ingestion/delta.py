@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from treadle.data.engine import engine as open_engine
 from treadle.data.ingestion.columns import reshaped
 from treadle.data.ingestion.entities import Counts
+from treadle.data.ingestion.held import Numbers, range_of
 from treadle.kernel.late import duckdb, np, pa
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from treadle.data.ingestion.entities import IngestionBody
+    from treadle.data.ingestion.held import Held
+    from treadle.data.tables.ranges import Range
 
 MEMORY = "512MB"
-Numbers: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +74,7 @@ class Spool:
 
 
 def find_delta(
-    held: Callable[[], Iterator[pa.RecordBatch]],
+    held: Held,
     spool: Spool,
     schema: pa.Schema,
     body: IngestionBody,
@@ -86,17 +88,19 @@ def find_delta(
     """
     with open_engine(memory=MEMORY) as engine:
         _load(engine, "came", spool.batches(schema), schema, body)
-        _load(engine, "held", held(), schema, body)
         engine.execute("CREATE TABLE bound AS SELECT w AS low, w AS passed FROM came LIMIT 0")
         engine.execute("INSERT INTO bound VALUES (?, ?)", [window.bound, window.passed])
-        counts = _counted(engine, body, older)
+        chosen = held.choose(_ranges(engine, schema, body), window.bound)
+        _load(engine, "held", held.batches(chosen.numbers), schema, body)
+        counts = _counted(engine, body, older, unread=chosen.older)
         if body.key:
-            return _by_key(engine, body, counts)
+            found = _by_key(engine, body, counts)
+            return msgspec.structs.replace(found, places=chosen.places(found.places))
         return _by_rows(engine, counts, width=len(schema))
 
 
 def next_rows(
-    held: Callable[[], Iterator[pa.RecordBatch]], spool: Spool, schema: pa.Schema, delta: Delta
+    held: Iterator[pa.RecordBatch], spool: Spool, schema: pa.Schema, delta: Delta
 ) -> pa.RecordBatchReader:
     """Return the next version: what is held, some of it replaced where it is, then the new."""
 
@@ -107,7 +111,7 @@ def next_rows(
         back = np.empty(len(order), dtype=np.int64)
         back[order] = np.arange(len(order))
         first = 0
-        for batch in held():
+        for batch in held:
             low, high = np.searchsorted(delta.places, [first, first + batch.num_rows])
             if low < high and fresh is not None:
                 batch = _replaced(batch, delta.places[low:high] - first, fresh, back[low:high])  # noqa: PLW2901 - the same rows, some newer
@@ -170,7 +174,30 @@ def _comparable(kind: pa.DataType) -> pa.DataType:
     return pa.float32() if kind == pa.float16() else kind
 
 
-def _counted(engine: duckdb.DuckDBPyConnection, body: IngestionBody, older: int | None) -> Counts:
+def _ranges(
+    engine: duckdb.DuckDBPyConnection, schema: pa.Schema, body: IngestionBody
+) -> dict[str, Range]:
+    """Return between which values the rows lie that came and are young enough."""
+    named = {body.watermark: "w"} | {key: f"k{place}" for place, key in enumerate(body.key)}
+    found: dict[str, Range] = {}
+    for column, name in named.items():
+        low, high, nulls = (
+            engine.sql(
+                f"SELECT min({name}), max({name}), count(*) - count({name}) FROM came, bound "  # noqa: S608 - the names are ours
+                "WHERE w IS NOT NULL AND (low IS NULL OR w > low)"
+            )
+            .to_arrow_table()
+            .columns
+        )
+        known = range_of(low[0], high[0], nulls[0].as_py(), schema.field(column).type)
+        if known is not None:
+            found[column] = known
+    return found
+
+
+def _counted(
+    engine: duckdb.DuckDBPyConnection, body: IngestionBody, older: int | None, *, unread: int
+) -> Counts:
     keys = ", ".join(f"k{place}" for place in range(len(body.key)))
     each = f"count(DISTINCT ({keys}))" if keys else "count(*)"
     read, nulls, read_older = _one(
@@ -183,7 +210,7 @@ def _counted(engine: duckdb.DuckDBPyConnection, body: IngestionBody, older: int 
         read=read,
         without_watermark=nulls,
         older=read_older,
-        beyond=(older or 0) + came_older - held_older,
+        beyond=(older or 0) + came_older - held_older - unread,
     )
 
 

@@ -10,6 +10,7 @@ from treadle.data.sources.functions import FunctionSource
 from treadle.data.sources.patterns import FilesSource
 from treadle.data.sources.places import FilesAt
 from treadle.data.sources.queries import SqlSource
+from treadle.data.tables.ranges import PartRanges
 from treadle.kernel.digests import digest_json
 
 Mode = Literal["append", "upsert"]
@@ -85,6 +86,13 @@ class Ingested(msgspec.Struct, frozen=True, kw_only=True):
     watermark: str
     counts: Counts
     is_unchanged: bool = False
+
+
+class KnownRanges(msgspec.Struct, frozen=True, kw_only=True):
+    """Between which values columns of the parts lie that are held, by the parts' digests."""
+
+    columns: tuple[str, ...]
+    parts: dict[str, PartRanges]
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):

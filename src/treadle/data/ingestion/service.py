@@ -12,16 +12,18 @@ from treadle.data import store as data_sql
 from treadle.data.branches import store as pointers
 from treadle.data.branches.entities import MAIN
 from treadle.data.ingestion import store as sql
-from treadle.data.ingestion.columns import joined, reshaped
+from treadle.data.ingestion.columns import joined
 from treadle.data.ingestion.delta import Spool, Window, find_delta, next_rows
 from treadle.data.ingestion.entities import (
     Counts,
     Ingested,
     Ingestion,
     IngestionBody,
+    KnownRanges,
     Mark,
 )
 from treadle.data.ingestion.facts import DatasetIngested, IngestionRemoved, IngestionSet
+from treadle.data.ingestion.held import Held
 from treadle.data.ingestion.watermarks import (
     below,
     check_lateness,
@@ -37,7 +39,7 @@ from treadle.data.versions import require_name
 from treadle.kernel.errors import Conflict, InvalidInput, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     import pyarrow as pa
 
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from treadle.data.ingestion.entities import Mode, SchemaChange, StoredSource
     from treadle.data.sources.ports import DataSource, Reading
     from treadle.data.tables.parts import TableParts
+    from treadle.data.tables.writing import Behind
     from treadle.storage.ports import MetadataStore
     from treadle.storage.transaction import Transaction
 
@@ -67,6 +70,7 @@ class Versions(Protocol):
         read_from: Provenance,
         expect: str,
         also: Callable[[Transaction, DatasetVersion], None],
+        behind: Behind | None,
     ) -> DatasetVersion:
         """Commit rows, and do something else in the same transaction."""
 
@@ -191,12 +195,14 @@ class Ingestions:
     ) -> Ingested:
         with self._store.read() as tx:
             ingestion, mark, now = _require(tx, name), sql.mark_of(tx, name), tx.at
+            known = sql.known_ranges(tx, name)
             if mark is not None:
                 _require_there(tx, name)
         body = ingestion.body
         if schema_change:
             body = msgspec.structs.replace(body, schema_change=schema_change)
         step = _Step(ingestion, body, mark, self._newest(name), now=now, again=again)
+        step.ranges = known
         with (source or body.source).read(since=step.since, above=step.above) as reading:
             if reading is None:
                 return step.nothing()
@@ -208,33 +214,32 @@ class Ingestions:
         coming = reading.batches.schema
         _require_columns(coming, body)
         parts = self._data.parts(base.ref) if base is not None else None
-        held = parts.schema() if parts is not None else coming
-        schema = joined(held, coming, change=body.schema_change)
-
-        def rows_held() -> Iterator[pa.RecordBatch]:
-            batches = parts.batches() if parts is not None else ()
-            return (reshaped(batch, schema) for batch in batches)
-
+        before = parts.schema() if parts is not None else coming
+        schema = joined(before, coming, change=body.schema_change)
+        held = Held(parts, schema, body=body, known=step.ranges)
         spool = Spool(folder / "came.arrow", reading.batches)
         delta = find_delta(
-            rows_held,
+            held,
             spool,
             schema,
             body,
             window=Window(bound=step.bound, passed=step.passed),
             older=reading.older,
         )
+        step.ranges = held.ranges
         step = step.reached(delta.highest, reading.origin, delta.counts)
         if not delta.counts.taken:
             self._save(step)
             return step.done(None)
+        behind, rows = held.last() if not delta.counts.replaced else (None, held.batches())
         version = self._data.commit_table(
             step.name,
-            next_rows(rows_held, spool, schema, delta),
+            next_rows(rows, spool, schema, delta),
             message=step.message,
             read_from=msgspec.structs.replace(reading.origin, watermark=shown(step.watermark)),
             expect=base.ref if base is not None else "",
             also=step.settle,
+            behind=behind,
         )
         return step.done(version)
 
@@ -279,6 +284,7 @@ class _Step:
         self.watermark = mark.watermark if mark else ""
         self.source_mark = ""
         self.counts = Counts()
+        self.ranges: KnownRanges | None = None
 
     @property
     def message(self) -> str:
@@ -317,7 +323,7 @@ class _Step:
         if version is None and mark is not None and self._is_as_before(mark):
             return
         revision = 1 + (mark.revision if mark else 0)
-        sql.save_mark(tx, self._next_mark(revision, at=tx.at))
+        sql.save_mark(tx, self._next_mark(revision, at=tx.at), ranges=self.ranges)
         tx.emit(
             DatasetIngested(
                 dataset=self.name,

@@ -18,7 +18,7 @@ from sqlalchemy import (
     update,
 )
 
-from treadle.data.ingestion.entities import Ingestion, IngestionBody, Mark
+from treadle.data.ingestion.entities import Ingestion, IngestionBody, KnownRanges, Mark
 from treadle.storage.schema import Instant, Json, metadata, plain
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ marks = Table(
     Column("source_mark", Text, nullable=False),
     Column("counts", Json, nullable=False),
     Column("at", Instant, nullable=False),
+    Column("ranges", Json, nullable=True),
 )
 
 
@@ -101,10 +102,17 @@ def mark_of(tx: Transaction, name: str) -> Mark | None:
     return msgspec.convert(plain(row._mapping), Mark) if row else None  # noqa: SLF001 - SQLAlchemy's public way to a row's names
 
 
-def save_mark(tx: Transaction, mark: Mark) -> None:
+def known_ranges(tx: Transaction, name: str) -> KnownRanges | None:
+    """Return what the last run learned of the parts that are held."""
+    kept = tx.execute(select(marks.c.ranges).where(marks.c.dataset == name)).scalar()
+    return msgspec.convert(kept, KnownRanges) if kept else None
+
+
+def save_mark(tx: Transaction, mark: Mark, *, ranges: KnownRanges | None) -> None:
     """Store how far an ingestion has come, in place of what was known."""
     forget_mark(tx, mark.dataset)
-    tx.execute(insert(marks), msgspec.to_builtins(mark))
+    known = msgspec.to_builtins(ranges)
+    tx.execute(insert(marks), msgspec.to_builtins(mark) | {"ranges": known})
 
 
 def forget_mark(tx: Transaction, name: str) -> None:

@@ -51,7 +51,7 @@ class CutSearch:
     def look(self, piece: pa.RecordBatch, size_bytes: int) -> int | None:
         """Take the next piece; return the row of it before which the part ends, if it has one.
 
-        `size_bytes` is what the piece holds, as `logical_bytes` counts it.
+        `size_bytes` is what it holds (`logical_bytes`).
         """
         row = self._found(row_digests(piece)) if self._bytes >= LEAST_BYTES else None
         self._bytes += size_bytes

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from treadle.data.entities import DatasetVersion, Provenance
     from treadle.data.tables.taking import Taken
+    from treadle.data.tables.writing import Behind
     from treadle.storage.transaction import Transaction
 
 
@@ -92,18 +93,19 @@ class Tables(Trees):
         parents: tuple[int, ...] = (),
         read_from: Provenance | None = None,
         also: Callable[[Transaction, DatasetVersion], None] | None = None,
+        behind: Behind | None = None,
     ) -> DatasetVersion:
         """Commit rows as the next version; several files with the same columns are one table.
 
         However many rows there are, no more than a part of them is in memory. `read_from` is where
         rows come from that were read for this; `also` is done in the transaction that makes the
-        version visible.
+        version visible. Parts that are `behind` the rows begin the table as they are stored.
         """
         require_name(name)
         origin = origin_of(source)
         for _ in range(ATTEMPTS if origin.can_repeat else 1):
             writer = ChunkWriter(self._intake())
-            taken = take_table(origin, writer=writer, progress=progress)
+            taken = take_table(origin, writer=writer, progress=progress, behind=behind)
             draft = self.draft(
                 name, message=message, branch=branch, parents=parents, read_from=read_from
             )

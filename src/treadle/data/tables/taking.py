@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from treadle.data.tables.intake.origins import Origin
+    from treadle.data.tables.writing import Behind
     from treadle.storage.chunks.writing import ChunkWriter
 
 SOURCES = "source"
@@ -73,14 +74,19 @@ def manifest_digest(
 
 
 def take_table(
-    origin: Origin, *, writer: ChunkWriter, progress: Callable[[int], None] | None = None
+    origin: Origin,
+    *,
+    writer: ChunkWriter,
+    progress: Callable[[int], None] | None = None,
+    behind: Behind | None = None,
 ) -> Taken:
     """Read rows once, or once more where they were judged too early, and give them to a writer.
 
+    They come after parts that are stored, if there are some `behind` them.
     Raises InvalidInput for what cannot be read, Conflict for a file that changed meanwhile.
     """
     looks = [_looks(path) for path in origin.paths]
-    parts, schema = _rows(origin, writer=writer, progress=progress)
+    parts, schema = _rows(origin, writer=writer, progress=progress, behind=behind)
     entries = parts.finish()
     files = []
     for path in origin.paths:
@@ -103,12 +109,16 @@ def take_table(
 
 
 def _rows(
-    origin: Origin, *, writer: ChunkWriter, progress: Callable[[int], None] | None
+    origin: Origin,
+    *,
+    writer: ChunkWriter,
+    progress: Callable[[int], None] | None,
+    behind: Behind | None,
 ) -> tuple[PartWriter, pa.Schema]:
     while True:
         try:
             opened = origin.open(progress)
-            parts = PartWriter(opened.schema, writer=writer)
+            parts = PartWriter(opened.schema, writer=writer, behind=behind)
             for batch in opened.batches:
                 parts.add(batch)
         except Reconsidered:

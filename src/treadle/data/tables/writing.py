@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 from treadle.data.parquet import plain_schema, write_part
 from treadle.data.tables.cuts import CutSearch, logical_bytes
@@ -21,6 +21,13 @@ _MOST_ROWS = 1 << 16
 _LEAST_ROWS = 1 << 8
 
 
+class Behind(NamedTuple):
+    """Parts of another version that stay as they are, before the rows that are written."""
+
+    entries: tuple[TreeEntry, ...]
+    rows: int
+
+
 class PartWriter:
     """Takes rows and gives parts to a writer of chunks.
 
@@ -28,7 +35,9 @@ class PartWriter:
     whatever the batches were.
     """
 
-    def __init__(self, schema: pa.Schema, *, writer: ChunkWriter) -> None:
+    def __init__(
+        self, schema: pa.Schema, *, writer: ChunkWriter, behind: Behind | None = None
+    ) -> None:
         self._schema = schema
         self._plain = plain_schema(schema)
         self._writer = writer
@@ -38,8 +47,8 @@ class PartWriter:
         self._open_bytes = 0
         self._pieces: list[pa.RecordBatch] = []
         self._search = CutSearch()
-        self._entries: list[TreeEntry] = []
-        self.rows = 0
+        self._entries: list[TreeEntry] = list(behind.entries) if behind else []
+        self.rows = behind.rows if behind else 0
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Take rows."""
