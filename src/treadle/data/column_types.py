@@ -64,8 +64,8 @@ def instants_of(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.cast(as_us, pa.int64())
 
 
-NO_DAY = -100_000
-"""The day of a row without a time: earlier than any calendar in use."""
+NO_DAY = -100_000_000
+"""The day of a row without a time: earlier than any instant in microseconds but the first."""
 
 
 def as_shown(value: Any) -> Any:

@@ -46,12 +46,73 @@ OUTSIDE_DAYS = 0.01
 """More than one day and more than this share outside the bounds fail."""
 
 
-class DayRates(NamedTuple):
-    """Per day with enough labels: the day, how many labels, and their mean."""
+class LabelDays(NamedTuple):
+    """What the labels of each day show; those without a day are the day `NO_DAY`.
 
+    Only days with a label are there. `deviations` are sums of squared deviations from the day's
+    mean, `are_rates` says of which days all labels are 0 or 1; `are_classes` that labels are codes
+    of texts, of which sums say nothing. `rows` counts those without a label, too. Without a time,
+    `is_dated` is false and all labels are one day.
+    """
+
+    rows: int
+    is_dated: bool
+    are_classes: bool
     days: Days
-    labels: Days
-    means: Floats
+    counts: Days
+    sums: Floats
+    deviations: Floats
+    lows: Floats
+    highs: Floats
+    are_rates: NDArray[np.bool_]
+
+    @property
+    def known(self) -> int:
+        """Return how many labels there are."""
+        return int(self.counts.sum())
+
+    @property
+    def mean(self) -> float:
+        """Return the mean of all labels."""
+        return float(self.sums.sum()) / self.known
+
+    @property
+    def is_constant(self) -> bool:
+        """Say whether all labels are equal."""
+        return bool(self.lows.min() == self.highs.max())
+
+    @property
+    def is_rate(self) -> bool:
+        """Say whether all labels are 0 or 1."""
+        return bool(self.are_rates.all())
+
+    @property
+    def means(self) -> Floats:
+        """Return the mean of each day's labels."""
+        means: Floats = self.sums / self.counts
+        return means
+
+    @property
+    def spread(self) -> float:
+        """Return the sum of all labels' squared deviations from their mean."""
+        between = self.counts * (self.means - self.mean) ** 2
+        return float(self.deviations.sum() + between.sum())
+
+    def of(self, chosen: NDArray[np.bool_]) -> LabelDays:
+        """Return some of the days."""
+        return self._replace(
+            days=self.days[chosen],
+            counts=self.counts[chosen],
+            sums=self.sums[chosen],
+            deviations=self.deviations[chosen],
+            lows=self.lows[chosen],
+            highs=self.highs[chosen],
+            are_rates=self.are_rates[chosen],
+        )
+
+    def counted(self) -> LabelDays:
+        """Return the days with enough labels to show a rate."""
+        return self.of(self.is_dated & (self.days > NO_DAY) & (self.counts >= FEWEST_LABELS))
 
 
 def outcomes(labels: pa.Array | pa.ChunkedArray, *, rule: LabelRule) -> Floats:
@@ -84,19 +145,51 @@ def check_labels(
     Checks: `labelled` (warns, with the number of rows without a label), `constant`, `rate` and,
     with days, `rate_by_day`.
     """
-    values = outcomes(labels, rule=rule)
+    return judge_labels(label_days(outcomes(labels, rule=rule), days), rule=rule)
+
+
+def judge_labels(shown: LabelDays, *, rule: LabelRule) -> tuple[CheckResult, ...]:
+    """Judge what the labels of each day show; the checks are those of `check_labels`."""
+    found = [_labelled(shown.known, total=shown.rows, column=rule.column)]
+    if not shown.known:
+        return tuple(found)
+    found.append(_constant(shown, rule=rule))
+    if rule.low is not None and rule.high is not None and not shown.are_classes:
+        found.append(_rate(shown, rule=rule, low=rule.low, high=rule.high))
+        if shown.is_dated:
+            found.append(_rate_by_day(shown, rule=rule, low=rule.low, high=rule.high))
+    return tuple(found)
+
+
+def label_days(values: Floats, days: Days | None) -> LabelDays:
+    """Count labels (NaN: none) by day."""
     present = ~np.isnan(values)
     known = values[present]
-    found = [_labelled(len(known), total=len(values), column=rule.column)]
-    if not len(known):
-        return tuple(found)
-    known_days = None if days is None else days[present]
-    found.append(_constant(known, rule=rule, days=known_days))
-    if rule.low is not None and rule.high is not None:
-        found.append(_rate(known, rule=rule, low=rule.low, high=rule.high))
-        if known_days is not None:
-            found.append(_rate_by_day(known, known_days, rule=rule, low=rule.low, high=rule.high))
-    return tuple(found)
+    of = np.zeros(len(known), dtype=np.int64) if days is None else days[present]
+    order = np.argsort(of, kind="stable")
+    known, of = known[order], of[order]
+    starts = np.flatnonzero(np.diff(of, prepend=of[:1] - 1))
+    counts = np.diff(starts, append=len(of))
+
+    def by_day(verb: np.ufunc, numbers: Floats) -> Floats:
+        return np.asarray(verb.reduceat(numbers, starts) if len(starts) else numbers)
+
+    sums = by_day(np.add, known)
+    with np.errstate(invalid="ignore"):
+        deviations = by_day(np.add, (known - np.repeat(sums / counts, counts)) ** 2)
+    are_01 = np.isin(known, (0.0, 1.0)).astype(np.float64)
+    return LabelDays(
+        rows=len(values),
+        is_dated=days is not None,
+        are_classes=False,
+        days=of[starts],
+        counts=counts,
+        sums=sums,
+        deviations=deviations,
+        lows=by_day(np.minimum, known),
+        highs=by_day(np.maximum, known),
+        are_rates=by_day(np.minimum, are_01) == 1.0,
+    )
 
 
 def learn_label(
@@ -113,23 +206,33 @@ def learn_label(
     odds moved by 4, or the mean ± one standard deviation of the labels. In any case what the
     reference showed lies inside.
     """
-    bound = None if above is None else float(above)
-    rule = LabelRule(column=column, above=bound, positive=_rarer_text(labels))
-    values = outcomes(labels, rule=rule)
-    present = ~np.isnan(values)
-    known = values[present]
-    if len(known) == 0 or known.min() == known.max():
+    rule = LabelRule(
+        column=column,
+        above=None if above is None else float(above),
+        positive=_rarer_text(labels),
+    )
+    shown = label_days(outcomes(labels, rule=rule), days)
+    is_class = kind_of(plain_type(labels)) == "text" and rule.positive is None
+    return learn_from(shown._replace(are_classes=is_class), rule=rule)
+
+
+def learn_from(shown: LabelDays, *, rule: LabelRule) -> LabelRule:
+    """Complete a rule by what the labels of each day showed, as `learn_label` does.
+
+    Of classes (texts of which none is the yes) only that they vary can be expected.
+    """
+    if not shown.known or shown.is_constant:
         raise InvalidInput(
-            f"Nothing can be expected of the target {column!r}: "
-            f"{'it has no labels' if len(known) == 0 else 'all its labels are equal'}.",
+            f"Nothing can be expected of the target {rule.column!r}: "
+            f"{'all its labels are equal' if shown.known else 'it has no labels'}.",
             hint="Learn the contract from a version whose labels are good.",
         )
-    rates = None if days is None else _by_day(known, days[present])
-    constant = 0.0 if days is None else _constant_share(known, days[present])
-    if kind_of(plain_type(labels)) == "text" and rule.positive is None:
-        return msgspec.structs.replace(rule, constant_days=constant)
-    low, high = _bounds(known, rates)
-    return msgspec.structs.replace(rule, low=low, high=high, constant_days=constant)
+    constant = _constant_share(shown) if shown.is_dated else 0.0
+    rule = msgspec.structs.replace(rule, constant_days=constant)
+    if shown.are_classes or not math.isfinite(shown.mean):
+        return rule
+    low, high = _bounds(shown)
+    return msgspec.structs.replace(rule, low=low, high=high)
 
 
 def plain_type(labels: pa.Array | pa.ChunkedArray) -> pa.DataType:
@@ -159,10 +262,6 @@ def _rarer_text(labels: pa.Array | pa.ChunkedArray) -> str | None:
     return str(min(counted, key=lambda c: (c["counts"], c["values"]))["values"])
 
 
-def _is_rate(values: Floats) -> bool:
-    return bool(np.isin(values, (0.0, 1.0)).all())
-
-
 def _labelled(known: int, *, total: int, column: str) -> CheckResult:
     missing = total - known
     return CheckResult(
@@ -177,16 +276,15 @@ def _labelled(known: int, *, total: int, column: str) -> CheckResult:
     )
 
 
-def _constant(known: Floats, *, rule: LabelRule, days: Days | None) -> CheckResult:
-    is_constant = bool(known.min() == known.max())
-    spans = 1 if days is None else len(np.unique(days))
+def _constant(shown: LabelDays, *, rule: LabelRule) -> CheckResult:
+    known, spans = shown.known, len(shown.days)
     chance = rule.constant_days**spans
     verdict: Verdict = "pass"
     message = "The labels are not all equal."
-    if is_constant:
-        tells = len(known) >= FEWEST_LABELS and chance < CONSTANT_CHANCE
+    if shown.is_constant:
+        tells = known >= FEWEST_LABELS and chance < CONSTANT_CHANCE
         verdict = "fail" if tells else "warn"
-        message = f"All {len(known):,} labels are equal on {spans} days"
+        message = f"All {known:,} labels are equal on {spans} days"
         message += (
             "; reference days do not show that: has the feed died?"
             if tells
@@ -196,110 +294,104 @@ def _constant(known: Floats, *, rule: LabelRule, days: Days | None) -> CheckResu
         check="constant",
         column=rule.column,
         verdict=verdict,
-        counted=len(known) if is_constant else 0,
-        total=len(known),
+        counted=known if shown.is_constant else 0,
+        total=known,
         message=message,
     )
 
 
-def _rate(known: Floats, *, rule: LabelRule, low: float, high: float) -> CheckResult:
-    interval = _interval(known)
+def _rate(shown: LabelDays, *, rule: LabelRule, low: float, high: float) -> CheckResult:
+    interval = _interval(shown)
     outside = interval.is_outside(low, high=high)
-    mean, unit = float(known.mean()), "rate" if _is_rate(known) else "mean"
+    known, unit = shown.known, "rate" if shown.is_rate else "mean"
     return CheckResult(
         check="rate",
         column=rule.column,
         verdict="fail" if outside else "pass",
-        counted=len(known) if outside else 0,
-        total=len(known),
-        message=f"The {unit} of {len(known):,} labels is {mean:.4g} "
+        counted=known if outside else 0,
+        total=known,
+        message=f"The {unit} of {known:,} labels is {shown.mean:.4g} "
         f"({interval.low:.4g} to {interval.high:.4g}); a day may show {low:.4g} to {high:.4g}.",
     )
 
 
-def _rate_by_day(
-    known: Floats, days: Days, *, rule: LabelRule, low: float, high: float
-) -> CheckResult:
-    rates = _by_day(known, days)
+def _rate_by_day(shown: LabelDays, *, rule: LabelRule, low: float, high: float) -> CheckResult:
+    counted = shown.counted()
+    means = counted.means
     suspects = [
-        int(day)
-        for day in rates.days[(rates.means < low) | (rates.means > high)]
-        if _interval(known[days == day]).is_outside(low, high=high)
+        place
+        for place in np.flatnonzero((means < low) | (means > high)).tolist()
+        if _interval(counted.of(_only(place, of=counted))).is_outside(low, high=high)
     ]
-    allowed = max(1.0, OUTSIDE_DAYS * len(rates.days))
+    allowed = max(1.0, OUTSIDE_DAYS * len(counted.days))
     verdict: Verdict = "fail" if len(suspects) > allowed else "warn" if suspects else "pass"
     return CheckResult(
         check="rate_by_day",
         column=rule.column,
         verdict=verdict,
         counted=len(suspects),
-        total=len(rates.days),
-        message=f"{len(suspects)} of {len(rates.days)} days with at least {FEWEST_LABELS} labels "
+        total=len(counted.days),
+        message=f"{len(suspects)} of {len(counted.days)} days with at least {FEWEST_LABELS} labels "
         f"lie outside {low:.4g} to {high:.4g}.",
-        examples=tuple(_day_shown(rates, day) for day in suspects[:MAX_EXAMPLES]),
+        examples=tuple(_day_shown(counted, place) for place in suspects[:MAX_EXAMPLES]),
     )
 
 
-def _day_shown(rates: DayRates, day: int) -> dict[str, Any]:
-    at = int(np.searchsorted(rates.days, day))
+def _only(place: int, *, of: LabelDays) -> NDArray[np.bool_]:
+    chosen: NDArray[np.bool_] = np.arange(len(of.days)) == place
+    return chosen
+
+
+def _day_shown(counted: LabelDays, place: int) -> dict[str, Any]:
     return {
-        "day": format_day(int(day) * DAY_US),
-        "labels": int(rates.labels[at]),
-        "rate": round(float(rates.means[at]), 4),
+        "day": format_day(int(counted.days[place]) * DAY_US),
+        "labels": int(counted.counts[place]),
+        "rate": round(float(counted.means[place]), 4),
     }
 
 
-def _interval(values: Floats) -> Interval:
-    if _is_rate(values):
-        return wilson(int(values.sum()), len(values), level=LEVEL)
-    if len(values) < 2:  # noqa: PLR2004 - one value has no spread
+def _interval(shown: LabelDays) -> Interval:
+    known, mean = shown.known, shown.mean
+    if shown.is_rate:
+        return wilson(int(shown.sums.sum()), known, level=LEVEL)
+    if known < 2:  # noqa: PLR2004 - one value has no spread
         return Interval(-math.inf, math.inf, LEVEL)
     z = 3.2905267314919255  # the normal quantile of LEVEL, two-sided
-    half = z * float(values.std(ddof=1)) / math.sqrt(len(values))
-    return Interval(float(values.mean()) - half, float(values.mean()) + half, LEVEL)
+    half = z * math.sqrt(shown.spread / (known - 1)) / math.sqrt(known)
+    return Interval(mean - half, mean + half, LEVEL)
 
 
-def _by_day(known: Floats, days: Days) -> DayRates:
-    dated = days > NO_DAY
-    unique, place = np.unique(days[dated], return_inverse=True)
-    counts = np.bincount(place, minlength=len(unique))
-    sums = np.bincount(place, weights=known[dated], minlength=len(unique))
-    enough = counts >= FEWEST_LABELS
-    return DayRates(unique[enough], counts[enough], sums[enough] / counts[enough])
-
-
-def _constant_share(known: Floats, days: Days) -> float:
+def _constant_share(shown: LabelDays) -> float:
     """Share of days whose labels are all equal, by Laplace's rule so that it is never 0 or 1."""
-    order = np.argsort(days, kind="stable")
-    starts = np.flatnonzero(np.diff(days[order], prepend=days[order][0] - 1))
-    equal = np.minimum.reduceat(known[order], starts) == np.maximum.reduceat(known[order], starts)
-    return upward(float((equal.sum() + 1) / (len(starts) + 2)))
+    equal = int((shown.lows == shown.highs).sum())
+    return upward((equal + 1) / (len(shown.days) + 2))
 
 
-def _bounds(known: Floats, rates: DayRates | None) -> tuple[float, float]:
-    shown = [float(known.mean())]
-    if rates is not None and len(rates.days):
-        shown += [float(rates.means.min()), float(rates.means.max())]
-    spread = rates is not None and len(rates.days) >= FEWEST_DAYS
-    if _is_rate(known):
-        low, high = _day_odds(rates) if spread and rates else _pooled_odds(known)
-    elif spread and rates:
-        half = SPREADS * float(rates.means.std(ddof=1))
-        low, high = float(rates.means.mean()) - half, float(rates.means.mean()) + half
+def _bounds(shown: LabelDays) -> tuple[float, float]:
+    days, seen = shown.counted(), [shown.mean]
+    if len(days.days):
+        seen += [float(days.means.min()), float(days.means.max())]
+    spread = len(days.days) >= FEWEST_DAYS
+    if shown.is_rate:
+        low, high = _day_odds(days) if spread else _pooled_odds(shown)
+    elif spread:
+        half = SPREADS * float(days.means.std(ddof=1))
+        low, high = float(days.means.mean()) - half, float(days.means.mean()) + half
     else:
-        low, high = shown[0] - float(known.std()), shown[0] + float(known.std())
-    return downward(min(low, *shown)), upward(max(high, *shown))
+        half = math.sqrt(shown.spread / shown.known)
+        low, high = shown.mean - half, shown.mean + half
+    return downward(min(low, *seen)), upward(max(high, *seen))
 
 
-def _day_odds(rates: DayRates) -> tuple[float, float]:
-    smoothed = (rates.means * rates.labels + 0.5) / (rates.labels + 1.0)
+def _day_odds(days: LabelDays) -> tuple[float, float]:
+    smoothed = (days.sums + 0.5) / (days.counts + 1.0)
     logits = np.log(smoothed / (1.0 - smoothed))
     centre, half = float(logits.mean()), SPREADS * float(logits.std(ddof=1))
     return _logistic(centre - half), _logistic(centre + half)
 
 
-def _pooled_odds(known: Floats) -> tuple[float, float]:
-    interval = wilson(int(known.sum()), len(known), level=LEVEL)
+def _pooled_odds(shown: LabelDays) -> tuple[float, float]:
+    interval = wilson(int(shown.sums.sum()), shown.known, level=LEVEL)
     low, high = interval.low, interval.high
     return low / (low + ODDS_FACTOR * (1.0 - low)), high / (high + (1.0 - high) / ODDS_FACTOR)
 

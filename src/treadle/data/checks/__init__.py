@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from treadle.data.checks.beyond import by_day, day_of, disorder, far_days, orphans, repeated
+from treadle.data.checks.beyond import by_day, disorder, far_days, orphans, repeated
 from treadle.data.checks.claims import Compiled, softened
+from treadle.data.checks.days import Days, day_of
+from treadle.data.checks.labelled import can_label, labels_by_day
 from treadle.data.checks.scan import Figure, Rows, rows_of, scan_rows
-from treadle.data.column_types import days_of
 from treadle.data.entities import MAX_EXAMPLES, CheckResult
-from treadle.data.labels import check_labels
+from treadle.data.labels import judge_labels
 from treadle.kernel.clock import HOUR_US
 from treadle.kernel.errors import near_misses
 
@@ -126,9 +127,10 @@ class _Checking:
         label = self._body.label
         if label is None or label.column not in self._rows:
             return ()
-        found = self._rows.arrow(label.column, *([self._time] if self._time else []))
-        days = days_of(found.column(1)) if self._time else None
-        return check_labels(found.column(0), rule=label, days=days)
+        if not can_label(self._rows, label.column):  # `type` fails
+            return ()
+        shown = labels_by_day(self._rows, label, days=Days(self._rows, self._time))
+        return judge_labels(shown, rule=label)
 
 
 def _is_judged_by_day(rule: ColumnRule) -> bool:

@@ -1,26 +1,31 @@
 """The claims that no look at single rows can judge: each is one more query, bounded by MEMORY.
 
 Unique keys and references need all values at once (DuckDB spills them), the order of rows needs
-the rows before, and daily medians the values of a day.
+the rows before, and daily medians the values of a day (`days` asks for them in turns).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from treadle.data.checks.claims import Counts, shared
+from treadle.data.checks.days import Days, largest_step, rows_by_hour
 from treadle.data.checks.scan import Broken
 from treadle.data.entities import MAX_EXAMPLES, CheckResult
 from treadle.data.hours import FEWEST_ROWS as FEWEST_VALUES
 from treadle.data.hours import counted_hours, hours_distance
-from treadle.kernel.clock import DAY_US, HOUR_US, format_day
+from treadle.kernel.clock import DAY_US, format_day
 from treadle.kernel.late import np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from treadle.data.checks.scan import Rows
     from treadle.data.contracts import ColumnRule, TableRule
+
+    Floats = NDArray[np.float64]
 
 
 def repeated(
@@ -120,63 +125,64 @@ def by_day(
     rows: Rows, rules: Sequence[ColumnRule], *, time: str, shown: Sequence[str]
 ) -> dict[str, list[CheckResult]]:
     """Check how far each median moves from a day to the very next, and whether days stand still."""
-    values = [rows.number(rule.name) for rule in rules]
-    given = ", ".join(f"{value} AS v{i}" for i, value in enumerate(values))
-    names = list(dict.fromkeys([*(rule.name for rule in rules), *shown]))
-    asked = ", ".join(
-        f"median(v{i}) FILTER (isfinite(v{i})) AS m{i}, count(v{i}) AS n{i}, "
-        f"min(v{i}) AS low{i}, max(v{i}) AS high{i}"
-        for i in range(len(rules))
-    )
-    days = rows.query(
-        f"SELECT day, arg_min(cells, row) AS first, {asked} FROM ("
-        f"SELECT row, {rows.cells(names)} AS cells, {given}, {day_of(rows, time)} AS day FROM t"
-        ") GROUP BY day ORDER BY day NULLS FIRST"
-    )
+    days = Days(rows, time)
+    by_name = {rule.name: rule for rule in rules}
     found: dict[str, list[CheckResult]] = {}
-    for i, rule in enumerate(rules):
-        results = found.setdefault(rule.name, [])
-        if rule.max_constant_days < 1.0:
-            results.append(_constant_days(rule, i, days))
-        if rule.max_daily_step is not None:
-            results.append(_step(rows, rule, f"m{i}", days, shown))
+    for names in days.turns(list(by_name), figures=len(_Figures._fields)):
+        asked: dict[tuple[str, str], str] = {}
+        for name in names:
+            value = f"(CASE WHEN isfinite({rows.number(name)}) THEN {rows.number(name)} END)"
+            asked[name, "known"] = f"count({value})"
+            asked |= {(name, "low"): f"min({value})", (name, "high"): f"max({value})"}
+            if by_name[name].max_daily_step is not None:
+                asked[name, "median"] = f"median({value})"
+        of = days.asked(asked)
+        for name in names:
+            figures = _Figures(*(of.get((name, f), np.empty(0)) for f in _Figures._fields))
+            found[name] = list(_by_day(rows, by_name[name], days, figures, shown=shown))
     return found
 
 
-def _constant_days(rule: ColumnRule, place: int, days: list[dict[str, Any]]) -> CheckResult:
-    enough = [d for d in days if d["day"] is not None and d[f"n{place}"] >= FEWEST_VALUES]
-    still = [d for d in enough if d[f"low{place}"] == d[f"high{place}"]]
-    allowed = max(1.0, rule.max_constant_days * len(enough))
+class _Figures(NamedTuple):
+    """What the finite values of a column are on each day; medians where they are needed."""
+
+    known: Floats
+    low: Floats
+    high: Floats
+    median: Floats
+
+
+def _by_day(
+    rows: Rows, rule: ColumnRule, days: Days, figures: _Figures, *, shown: Sequence[str]
+) -> Iterator[CheckResult]:
+    if rule.max_constant_days < 1.0:
+        yield _constant_days(rule, days, figures)
+    if rule.max_daily_step is not None:
+        yield _step(rows, rule, days, figures.median, shown=shown)
+
+
+def _constant_days(rule: ColumnRule, days: Days, figures: _Figures) -> CheckResult:
+    enough = days.dated & (figures.known >= FEWEST_VALUES)
+    still = np.flatnonzero(enough & (figures.low == figures.high))
+    judged = int(enough.sum())
     return CheckResult(
         check="constant_days",
         column=rule.name,
-        verdict="fail" if len(still) > allowed else "pass",
+        verdict="fail" if len(still) > max(1.0, rule.max_constant_days * judged) else "pass",
         counted=len(still),
-        total=len(enough),
-        message=f"On {len(still)} of {len(enough)} days with at least {FEWEST_VALUES} values all "
+        total=judged,
+        message=f"On {len(still)} of {judged} days with at least {FEWEST_VALUES} values all "
         "are equal.",
         examples=tuple(
-            {"day": format_day(d["day"] * DAY_US), rule.name: d[f"low{place}"]}
-            for d in still[:MAX_EXAMPLES]
+            {"day": format_day(int(days.day[i]) * DAY_US), rule.name: float(figures.low[i])}
+            for i in still[:MAX_EXAMPLES]
         ),
     )
 
 
-def day_of(rows: Rows, time: str) -> str:
-    """Return a row's UTC day in SQL, counted from 1970."""
-    return f"floor({rows.microseconds(time)} / {DAY_US}.0)::BIGINT"
-
-
 def far_days(rows: Rows, rule: TableRule, *, time: str) -> CheckResult:
     """Check whether the rows of each day spread over its hours as they did when it was learned."""
-    at = rows.microseconds(time)
-    hour = f"floor({at} / {HOUR_US}.0)::BIGINT"
-    found = rows.query(
-        f"SELECT {hour} AS hour, count(*) AS n FROM t WHERE {at} IS NOT NULL GROUP BY 1 ORDER BY 1"
-    )
-    days, counts = counted_hours(
-        np.array([f["hour"] for f in found]), np.array([f["n"] for f in found])
-    )
+    days, counts = counted_hours(*rows_by_hour(rows, time))
     distances = hours_distance(counts, np.array(rule.hours))
     far = np.flatnonzero(distances > rule.max_hours_distance)
     allowed = max(1.0, rule.max_far_days * len(days))
@@ -195,29 +201,29 @@ def far_days(rows: Rows, rule: TableRule, *, time: str) -> CheckResult:
 
 
 def _step(
-    rows: Rows, rule: ColumnRule, median: str, days: list[dict[str, Any]], shown: Sequence[str]
+    rows: Rows, rule: ColumnRule, days: Days, medians: Floats, *, shown: Sequence[str]
 ) -> CheckResult:
-    step, at, before = 0.0, None, None
-    for day in days:
-        if day["day"] is None or day[median] is None:
-            continue
-        if before is not None and day["day"] - before["day"] == 1:
-            change = abs(day[median] - before[median])
-            if at is None or change > step:
-                step, at = change, day
-        before = day
+    step, at = largest_step(medians, days.day)
     most = float(rule.max_daily_step or 0.0)
-    broken = at is not None and step > most
-    when = f" on {format_day(at['day'] * DAY_US)}" if at is not None else ""
+    broken = at >= 0 and step > most
+    when = f" on {format_day(int(days.day[at]) * DAY_US)}" if at >= 0 else ""
     return CheckResult(
         check="daily_step",
         column=rule.name,
         verdict="fail" if broken else "pass",
         counted=int(broken),
-        total=len(days),
+        total=len(days.day),
         message=f"The largest change of the median from day to day is {step:.4g}{when}; "
         f"{most:g} is allowed.",
-        examples=(rows.shown(at["first"], (rule.name, *shown)),)
-        if at is not None and broken
-        else (),
+        examples=_first_of_day(rows, days, at, (rule.name, *shown)) if broken else (),
     )
+
+
+def _first_of_day(
+    rows: Rows, days: Days, at: int, shown: Sequence[str]
+) -> tuple[dict[str, Any], ...]:
+    on_that_day = f"{days.sql} = {days.day[at]}"
+    (found,) = rows.query(
+        f"SELECT arg_min({rows.cells(shown)}, row) AS first FROM t WHERE {on_that_day}"
+    )
+    return (rows.shown(found["first"], shown),)

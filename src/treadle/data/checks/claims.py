@@ -84,12 +84,15 @@ class Compiled:
         No values are reported where the kind is wrong: nothing more can be said of the column.
         """
         offset = len(self._nulls)
+        of_column: dict[str, list[tuple[int, Claim]]] = {}
+        for at, claim in enumerate(self._claims):
+            of_column.setdefault(claim.column, []).append((at, claim))
         for place, rule in enumerate(self._present):
             nulls = scanned.broken[place]
             known = scanned.rows - nulls.found
             results, keeps = [], True
-            for at, claim in enumerate(self._claims):
-                if claim.column != rule.name or (claim.needs_kind and not (known and keeps)):
+            for at, claim in of_column[rule.name]:
+                if claim.needs_kind and not (known and keeps):
                     continue
                 found = claim.judge(Counts(scanned.rows, known, scanned.broken[offset + at]))
                 keeps = keeps and not (found.check == "type" and found.counted)

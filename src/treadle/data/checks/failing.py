@@ -6,11 +6,10 @@ what needs other rows to say (keys, references, order) names the rows by a subqu
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from treadle.data.checks.claims import Compiled
-from treadle.data.checks.scan import quoted, rows_of
+from treadle.data.checks.scan import in_place, rows_of
 from treadle.kernel.late import np
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from treadle.data.tables.files import AnyTable
 
 _BITS = 60
-_PLACE = re.compile(r"\$(\d+)")
 
 
 class Failing(NamedTuple):
@@ -117,15 +115,10 @@ def _asked(rows: Rows, wanted: Mapping[str, str], values: Sequence[object]) -> I
         for place, word in enumerate(words)
     )
     broken = " OR ".join(f"m{place} <> 0" for place in range(len(words)))
-    text = _bound(f"SELECT row, {masks} FROM t", values)
+    text = in_place(f"SELECT row, {masks} FROM t", values)
     for batch in rows.stream(f"SELECT * FROM ({text}) WHERE {broken} ORDER BY row"):
         numbers = [np.asarray(batch.column(i), dtype=np.int64) for i in range(batch.num_columns)]
         yield Failing(numbers[0], _told(np.column_stack(numbers[1:]), names))
-
-
-def _bound(sql: str, values: Sequence[object]) -> str:
-    """Put values in place: DuckDB refuses those that only other conditions name."""
-    return _PLACE.sub(lambda place: quoted(str(values[int(place[1]) - 1])), sql)
 
 
 def _told(masks: NDArray[np.int64], names: Sequence[str]) -> tuple[tuple[str, ...], ...]:

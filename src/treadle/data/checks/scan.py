@@ -9,11 +9,12 @@ claim is counted for itself, which takes longer and no more memory.
 from __future__ import annotations
 
 import heapq
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from treadle.data.column_types import as_shown, kind_of, plain
-from treadle.data.engine import engine
+from treadle.data.engine import MEMORY, engine
 from treadle.data.entities import MAX_EXAMPLES
 from treadle.data.parquet import decode_table, written_schema
 from treadle.data.tables.files import ParquetFiles
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
 MOST_MASKS = 10_000
 """More kinds of row than this are not brought back with their examples."""
 STREAMED = 1 << 16
+MOST_CONDITIONS = 600
+"""With more conditions than this one query takes longer to plan than several."""
 _BITS = 60
+_PLACE = re.compile(r"\$(\d+)")
 
 
 class Condition(NamedTuple):
@@ -111,17 +115,28 @@ class Rows:
 
     def query(self, sql: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Ask the table, which the SQL calls `t`."""
-        text = f"WITH t AS NOT MATERIALIZED ({self.source}) {sql}"
-        found: list[dict[str, Any]] = (
-            self._connection.sql(text, params=list(values)).to_arrow_table().to_pylist()
-        )
+        found: list[dict[str, Any]] = self.table(sql, values).to_pylist()
         return found
+
+    def table(self, sql: str, values: Sequence[Any] = ()) -> pa.Table:
+        """Ask the table for columns."""
+        text = f"WITH t AS NOT MATERIALIZED ({self.source}) {sql}"
+        return self._connection.sql(text, params=list(values)).to_arrow_table()
 
     def stream(self, sql: str, values: Sequence[Any] = ()) -> Iterator[pa.RecordBatch]:
         """Ask the table for more than memory may hold."""
         text = f"WITH t AS NOT MATERIALIZED ({self.source}) {sql}"
         reader = self._connection.sql(text, params=list(values)).to_arrow_reader(STREAMED)
         yield from reader
+
+    @contextmanager
+    def beside(self, name: str, table: pa.Table) -> Iterator[None]:
+        """Have the SQL know another table by a name, as long as the block lasts."""
+        self._connection.register(name, table)
+        try:
+            yield
+        finally:
+            self._connection.unregister(name)
 
     def arrow(self, *names: str) -> pa.Table:
         """Return some columns as they are, in the order of their rows."""
@@ -155,10 +170,10 @@ class Rows:
 
 @contextmanager
 def rows_of(
-    table: AnyTable, *, others: Mapping[str, AnyTable]
+    table: AnyTable, *, others: Mapping[str, AnyTable], memory: str = MEMORY
 ) -> Iterator[tuple[Rows, dict[str, Rows]]]:
     """Open a table, and others beside it, for one thread."""
-    with engine() as connection:
+    with engine(memory=memory) as connection:
         rows = Rows(table, connection=connection, name="table0")
         named = enumerate(others.items(), start=1)
         yield (
@@ -173,7 +188,9 @@ def rows_of(
 def scan_rows(
     rows: Rows, conditions: Sequence[Condition], *, figures: Sequence[Figure], values: Sequence[Any]
 ) -> Scanned:
-    """Look at every row once."""
+    """Look at every row once; once for each MOST_CONDITIONS of very many."""
+    if len(conditions) > MOST_CONDITIONS:
+        return _in_turns(rows, conditions, figures=figures, values=values)
     names = [n for c in conditions for n in c.shown]
     try:
         groups = rows.query(_by_mask(rows.cells(names), conditions, figures), values)
@@ -186,6 +203,24 @@ def scan_rows(
         broken=tuple(_broken(rows, c, place, groups) for place, c in enumerate(conditions)),
         figures=tuple(_together(f, [g[f"f{i}"] for g in groups]) for i, f in enumerate(figures)),
     )
+
+
+def _in_turns(
+    rows: Rows, conditions: Sequence[Condition], *, figures: Sequence[Figure], values: Sequence[Any]
+) -> Scanned:
+    found: list[Scanned] = []
+    for start in range(0, len(conditions), MOST_CONDITIONS):
+        some = conditions[start : start + MOST_CONDITIONS]
+        some = [Condition(in_place(c.sql, values), c.shown) for c in some]
+        asked = [] if found else [Figure(f.verb, in_place(f.sql, values)) for f in figures]
+        found.append(scan_rows(rows, some, figures=asked, values=()))
+    broken = tuple(broken for part in found for broken in part.broken)
+    return Scanned(found[0].rows, broken, found[0].figures)
+
+
+def in_place(sql: str, values: Sequence[object]) -> str:
+    """Put values in place: DuckDB refuses those that only other conditions name."""
+    return _PLACE.sub(lambda place: quoted(str(values[int(place[1]) - 1])), sql)
 
 
 def quoted(text: str) -> str:
