@@ -209,7 +209,8 @@ def infer(
     for role in roles:
         given |= _pair(role)
     body = data.learn_contract(version.ref, roles=given, above=above)
-    suggested = suggested_roles(data.profile(version.ref), body)
+    profile = data.known_profile(version.ref) or data.profile(version.ref)
+    suggested = suggested_roles(profile, body)
     made = None if dry_run else data.set_contract(version.dataset, body)
     # Printed when it is set: whoever reads only the head of it ends this process.
     click.echo(to_toml(body), nl=False)

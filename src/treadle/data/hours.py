@@ -30,6 +30,7 @@ MOST_POINTS = 5_000
 MOST_PARTS = 20
 ON_GRID = 0.999
 _SIGNIFICANT = range(1, 13)
+_LOOKED_AT = 2_000
 
 
 def counted_hours(hours: Whole, counts: Whole) -> tuple[Whole, Whole]:
@@ -54,9 +55,11 @@ def hours_distance(counts: Whole, shares: Floats) -> Floats:
     return least
 
 
-def learn_hours(microseconds: Whole) -> dict[str, Any]:
-    """Learn how rows spread over the hours of a day; nothing when each day has its own way."""
-    hours, counts = np.unique(microseconds // 3_600_000_000, return_counts=True)
+def learn_hours(hours: Whole, counts: Whole) -> dict[str, Any]:
+    """Learn how rows spread over the hours of a day; nothing when each day has its own way.
+
+    `hours` are those of `counted_hours`.
+    """
     days, table = counted_hours(hours, counts)
     total = table.sum(axis=0)
     if len(days) < FEWEST_DAYS or np.count_nonzero(total) <= 1:
@@ -72,10 +75,15 @@ def learn_hours(microseconds: Whole) -> dict[str, Any]:
     }
 
 
-def learn_grid(values: Floats) -> float | None:
-    """Return the step of which all values are multiples, None when there is none worth a claim."""
+def learn_grid(values: Floats, *, whole: bool = False) -> float | None:
+    """Return the step of which all values are multiples, None when there is none worth a claim.
+
+    That `whole` numbers are whole is not worth one.
+    """
     known = values[np.isfinite(values)]
     if len(known) < FEWEST_VALUES:
+        return None
+    if whole and _steps_by_one(known[:_LOOKED_AT], spread=float(known.max() - known.min())):
         return None
     known = np.unique(known[:: -(-len(known) // SAMPLE)])
     if len(known) < FEWEST_DISTINCT:
@@ -83,14 +91,15 @@ def learn_grid(values: Floats) -> float | None:
     spread = float(np.quantile(known, 0.99) - np.quantile(known, 0.01))
     gaps = np.diff(known)
     gaps = gaps[gaps > spread / MOST_POINTS]
-    if not len(gaps):
+    if not len(gaps) or (whole and gaps.min() <= 1.0):
         return None
     for parts in range(1, MOST_PARTS + 1):
         step = float(gaps.min()) / parts
         if spread / step > MOST_POINTS:
             return None
         if _are_on_grid(known, step):
-            return _rounded(known, step)
+            found = _rounded(known, step)
+            return None if whole and found <= 1.0 else found
     return None
 
 
@@ -99,6 +108,11 @@ def on_grid(values: Floats, step: float, *, within: float = OFF_GRID) -> NDArray
     steps = values / step
     near: NDArray[np.bool_] = np.abs(steps - np.round(steps)) <= within
     return near
+
+
+def _steps_by_one(some: Floats, *, spread: float) -> bool:
+    """Say whether two of some whole numbers follow each other, in a spread where that counts."""
+    return spread < MOST_POINTS and bool((np.diff(np.unique(some)) == 1.0).any())
 
 
 def _are_on_grid(known: Floats, step: float, *, within: float = OFF_GRID) -> bool:

@@ -1,7 +1,8 @@
 """What a row's columns claim of each other: `arr_delay = dep_delay + air_time - 3`, `low <= high`.
 
 Linear, on purpose: it can be read, learned from data, and means the same to a scan, to a frame and
-to a single row. Columns are bare names or `"quoted ones"`; a time counts in seconds.
+to a single row. Columns are bare names or `"quoted ones"`, a quote within doubled; a time counts in
+seconds.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ MOST_TERMS = 20
 MOST_CHARACTERS = 1_000
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+)|(?P<name>[A-Za-z_]\w*)"
-    r'|"(?P<quoted>[^"]+)"|(?P<sign><=|>=|[=<>+*-]))'
+    r'|"(?P<quoted>(?:[^"]|"")+)"|(?P<sign><=|>=|[=<>+*-]))'
 )
 _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _COMPARISONS = frozenset({"=", "<=", "<", ">=", ">"})
@@ -72,7 +73,7 @@ def parse_relation(claim: str) -> Relation:
 
 def column_text(name: str) -> str:
     """Return a column as a claim writes it."""
-    return name if _BARE.fullmatch(name) else f'"{name}"'
+    return name if _BARE.fullmatch(name) else '"' + name.replace('"', '""') + '"'
 
 
 def _tokens(claim: str) -> list[_Token]:
@@ -84,7 +85,9 @@ def _tokens(claim: str) -> list[_Token]:
         if match is None:
             raise InvalidInput(f"{claim!r} cannot be read from {text[place:]!r} on.", hint=_HINT)
         kind = str(match.lastgroup)
-        found.append(_Token("name" if kind == "quoted" else kind, match[kind]))
+        quoted = kind == "quoted"
+        name = match[kind].replace('""', '"') if quoted else match[kind]
+        found.append(_Token("name" if quoted else kind, name))
         place = match.end()
     return found
 

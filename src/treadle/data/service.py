@@ -110,17 +110,20 @@ class Data(Elsewhere, History, Remotes, RowQuarantines, ContractHistory):
         self, ref: str, *, roles: Mapping[str, Role] | None = None, above: float | None = None
     ) -> ContractBody:
         """Learn a contract from a version, as `infer_contract` does, and set nothing."""
-        version = self.parts(ref).version
+        parts = self.parts(ref)
+        version = parts.version
         if not version.rows:
             raise InvalidInput(
                 f"{version.ref} has no rows: there is nothing to learn from.",
                 hint="Learn from a version that has, or write a contract: "
                 f"treadle data contract {version.dataset} --set FILE.toml",
             )
-        table, profile = self.table(version.ref), self.profile(version.ref)
+        # Whatever target and time it was made for: what is asked of it does not depend on them.
+        profile = self._profiles.known(version) or self.profile(version.ref)
         with self._store.read() as tx:
             now = tx.at
-        return infer_body(table, profile, roles=roles, above=above, now=now)
+        with parts.on_disk() as files:
+            return infer_body(files, profile, roles=roles, above=above, now=now)
 
     def set_contract(self, name: str, body: ContractBody) -> Contract:
         """Set what every version of a dataset is to be; an equal contract keeps its number."""
