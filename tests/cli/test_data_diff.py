@@ -136,3 +136,76 @@ def test_branches_of_a_table_are_merged_by_cell(cli, trips):
     assert "conflict  id 2, city  both changed: base Genf, ours Bern, theirs Basel" in stopped.out
     assert "1 conflict since trips@2; nothing was done." in stopped.err
     assert merged.out == "Would merge trips@3 into trips@main: 0 rows taken.\n"
+
+
+@pytest.fixture
+def clashing(cli, trips):
+    """Branch exp and main with another city of 2, and another fare of 4."""
+    cli("data", "branch", "trips", "exp")
+    trips.write_text(AFTER.replace("2,Genf,2", "2,Basel,2").replace("Visp,4", "Visp,5"))
+    cli("data", "commit", trips, "--name", "trips", "--branch", "exp")
+    trips.write_text(AFTER.replace("2,Genf,2", "2,Bern,2").replace("Visp,4", "Visp,6"))
+    cli("data", "commit", trips, "--name", "trips")
+    return trips.parent / "conflicts.csv"
+
+
+def test_conflicts_are_written_edited_and_resolved(cli, clashing):
+    stopped = cli("data", "merge", "trips@exp", "--key", "id", "--conflicts", clashing)
+    written = clashing.read_text()
+    clashing.write_text(
+        written.replace('"""Basel""",,', '"""Basel""",theirs,').replace("6,5,,", "6,5,value,5.5")
+    )
+    wrong = cli("data", "merge", "trips@exp", "--key", "id", "--resolve", clashing)
+    clashing.write_text(clashing.read_text().replace("5.5", "7"))
+    half = cli(
+        *("data", "merge", "trips@exp", "--key", "id", "--dry-run"),
+        *("--ours-in", "city", "--conflicts", clashing.with_suffix(".jsonl")),
+    )
+    done = cli("data", "merge", "trips@exp", "--key", "id", "--resolve", clashing)
+
+    assert stopped.code == half.code == 1
+    assert written.splitlines() == [
+        "kind,key,column,base,ours,theirs,taken,value",
+        'both_changed,"{""id"":2}",city,"""Genf""","""Bern""","""Basel""",,',
+        'both_changed,"{""id"":4}",fare,4,6,5,,',
+    ]
+    assert f"They are in {clashing}: fill in `taken`" in stopped.err
+    assert "does not fit its column" in wrong.err
+    assert "conflict  id 4, fare" in half.out
+    assert "city" not in half.out
+    assert '"taken":"ours"' in clashing.with_suffix(".jsonl").read_text()
+    assert done.out == "trips@5 merges trips@3 into trips@main: 2 rows taken.\n"
+    said = cli("data", "diff", "trips@4", "trips@5", "--key", "id").out
+    assert "city Bern → Basel" in said
+    assert "fare 6 → 7" in said
+
+
+def test_a_file_of_conflicts_that_is_stale_is_refused(cli, clashing, trips):
+    cli("data", "merge", "trips@exp", "--key", "id", "--conflicts", clashing)
+    clashing.write_text(clashing.read_text().replace(",,\n", ",theirs,\n"))
+    trips.write_text(AFTER.replace("2,Genf,2", "2,Biel,2"))
+    cli("data", "commit", trips, "--name", "trips")
+
+    stale = cli("data", "merge", "trips@exp", "--key", "id", "--resolve", clashing)
+
+    assert stale.code == 1
+    assert "1 decisions are about what is no conflict of this merge: id 4, fare." in stale.err
+    assert cli("data", "log", "trips", "--json").json["items"][0]["version"]["number"] == 5
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--conflicts", "c.txt"), "in which form"),
+        (("--conflicts", "nowhere/c.csv"), "There is no folder nowhere"),
+        (("--resolve", "c.csv"), "No file 'c.csv'"),
+        (("--ours-in", "citi"), "Did you mean 'city'?"),
+        (("--ours-in", "city", "--theirs-in", "city"), "--ours-in or --theirs-in?"),
+    ],
+    ids=["ending", "folder", "file", "column", "both"],
+)
+def test_what_cannot_be_resolved_is_said(cli, clashing, words, told):
+    said = cli("data", "merge", "trips@exp", "--key", "id", *words)
+
+    assert said.code in {1, 2}
+    assert told in said.err

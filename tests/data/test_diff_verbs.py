@@ -129,6 +129,6 @@ def test_conflicts_are_kept_as_files(tmp_path):
         "theirs": '"Basel"',
     }
     with paths[0].open() as file:
-        assert list(csv.DictReader(file)) == [{**told, "taken": ""}]
+        assert list(csv.DictReader(file)) == [{**told, "taken": "", "value": ""}]
     assert msgspec.json.decode(paths[1].read_bytes(), type=Conflict) == found[0]
-    assert pq.read_table(paths[2]).to_pylist() == [{**told, "taken": None}]
+    assert pq.read_table(paths[2]).to_pylist() == [{**told, "taken": None, "value": None}]

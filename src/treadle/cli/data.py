@@ -10,6 +10,7 @@ import click
 from treadle.cli.data_diff import apply, diff
 from treadle.cli.data_files import FILE_COMMANDS
 from treadle.cli.data_history import HISTORY_COMMANDS
+from treadle.cli.data_merge import merge
 from treadle.cli.data_profile import profile
 from treadle.cli.data_remotes import REMOTE_COMMANDS
 from treadle.cli.group import Listing
@@ -280,7 +281,16 @@ def splits(ctx: click.Context, *, train: str, test: str, as_json: bool) -> None:
 
 command.add_command(profile)
 command.add_command(quarantines)
-for more in (*FILE_COMMANDS, *HISTORY_COMMANDS, *REMOTE_COMMANDS, apply, diff, ingest, ingestions):
+for more in (
+    *FILE_COMMANDS,
+    *HISTORY_COMMANDS,
+    *REMOTE_COMMANDS,
+    apply,
+    diff,
+    merge,
+    ingest,
+    ingestions,
+):
     command.add_command(more)
 
 

@@ -1,4 +1,4 @@
-"""`treadle data log`, `branch`, `tag`, `merge`, `revert`, `rm` and `restore`."""
+"""`treadle data log`, `branch`, `tag`, `revert`, `rm` and `restore`."""
 
 from __future__ import annotations
 
@@ -24,9 +24,8 @@ from treadle.cli.output import (
 
 if TYPE_CHECKING:
     from treadle.data.branches.entities import Need, Pointer
-    from treadle.data.history.entities import LogEntry, Merged, Removal, Side
+    from treadle.data.history.entities import LogEntry, Removal
 
-CONFLICTS_SHOWN = 20
 NAMED_AT_MOST = 10
 DIGITS_OF_COMMIT = 12
 
@@ -155,55 +154,6 @@ def tag_command(
 
 
 @click.command(
-    "merge",
-    cls=Command,
-    example="treadle data merge images@exp --dry-run\n"
-    "treadle data merge images@exp --into main --theirs",
-)
-@click.argument("ref")
-@click.option("--into", default="main", show_default=True, metavar="BRANCH", help="What takes it.")
-@click.option("--ours", "take", flag_value="ours", help="Where they differ, keep what INTO has.")
-@click.option("--theirs", "take", flag_value="theirs", help="Where they differ, take what REF has.")
-@click.option(
-    "--key",
-    "key",
-    multiple=True,
-    metavar="COLUMN",
-    help="Of a table: columns that name a row; else those of the contract, or found.",
-)
-@click.option("--message", "-m", default="", help="Why.")
-@dry_run_option
-@json_option
-@click.pass_context
-def merge(
-    ctx: click.Context,
-    *,
-    ref: str,
-    into: str,
-    take: Side | None,
-    key: tuple[str, ...],
-    message: str,
-    dry_run: bool,
-    as_json: bool,
-) -> None:
-    """Bring what was changed on a branch or version (images@exp) into a branch.
-
-    Both are compared with the nearest version that they descend from, tables row by row and cell by
-    cell. Where both changed the same otherwise, nothing is done, it is named, and the exit code is
-    1.
-    """
-    found = client_of(ctx).data.merge(
-        ref, into=into, take=take, message=message, dry_run=dry_run, key=key or None
-    )
-    if as_json:
-        print_json(found)
-    else:
-        _print_merged(found, dry_run=dry_run)
-    if found.kind == "conflicts":
-        ctx.exit(1)
-
-
-@click.command(
     "revert",
     cls=Command,
     example="treadle data revert flights@1 --dry-run\n"
@@ -297,7 +247,7 @@ def restore(ctx: click.Context, *, ref: str, as_json: bool) -> None:
     _answer(found, told, as_json=as_json)
 
 
-HISTORY_COMMANDS = (log, branch_command, tag_command, merge, revert, rm, restore)
+HISTORY_COMMANDS = (log, branch_command, tag_command, revert, rm, restore)
 
 
 def _print_entry(entry: LogEntry, mark: str) -> None:
@@ -335,39 +285,11 @@ def _print_pointers(
     )
 
 
-def _print_merged(found: Merged, *, dry_run: bool) -> None:
-    would = "Would move" if dry_run else "Moved"
-    if found.kind == "nothing":
-        click.echo(f"{found.into} has all of {found.theirs} already.")
-    elif found.kind == "forward":
-        click.echo(f"{would} {found.into} to {found.theirs}: it has nothing of its own.")
-    elif found.kind == "merged":
-        made = "Would merge" if dry_run else f"{found.version} merges"
-        taken = _counted(found.taken, "row" if found.is_table else "path")
-        click.echo(f"{made} {found.theirs} into {found.into}: {taken} taken.")
-    else:
-        for clash in found.conflicts[:CONFLICTS_SHOWN]:
-            path = clash.path if clash.path.isprintable() else repr(clash.path)
-            click.echo(f"conflict  {path}  {clash.why}")
-        if found.conflict_count > CONFLICTS_SHOWN:
-            left = found.conflict_count - CONFLICTS_SHOWN
-            click.echo(f"… and {left:,} more; all of them with --json")
-        click.echo(
-            f"{_counted(found.conflict_count, 'conflict')} since {found.base or 'the beginning'}; "
-            f"nothing was done. Take one side's with --ours or --theirs.",
-            err=True,
-        )
-
-
 def _named(found: Removal) -> str:
     if len(found.refs) == 1:
         return found.refs[0]
     name = found.refs[0].partition("@")[0]
     return f"{name} with its {len(found.refs):,} versions"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _would_remove(found: Removal) -> str:

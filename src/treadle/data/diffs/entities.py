@@ -13,6 +13,7 @@ SchemaKind = Literal["added", "removed", "renamed", "retyped"]
 KeySource = Literal["given", "contract", "found", "none"]
 RowKind = Literal["added", "removed", "changed", "filled"]
 Side = Literal["ours", "theirs"]
+Taken = Literal["ours", "theirs", "base", "value"]
 ConflictKind = Literal["both_changed", "both_added", "changed_removed", "removed_changed", "schema"]
 
 ROW_KINDS: tuple[RowKind, ...] = ("changed", "added", "removed", "filled")
@@ -105,8 +106,8 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True):
     `both_changed` and `both_added`: a cell has two new values. `changed_removed`: ours changed a
     row that theirs removed; `removed_changed` the other way round. `schema`: a column was removed
     or retyped on one side and changed on the other; then there is no key, and the values are types
-    or what was done. `taken` says whose side the merged table has; None where nobody decided, and
-    the table has ours.
+    or what was done. `taken` says what the merged table has, a `value` of its own among them; None
+    where nobody decided, and the table has ours.
     """
 
     kind: ConflictKind
@@ -115,7 +116,14 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True):
     base: Any
     ours: Any
     theirs: Any
-    taken: Side | None = None
+    taken: Taken | None = None
+    value: Any = None
+
+    @property
+    def name(self) -> str:
+        """Return what it is about: `id 2, fare`."""
+        key = [f"{name} {value}" for name, value in self.key.items()]
+        return ", ".join([*key, *([self.column] if self.column else [])])
 
 
 class MergeCounts(msgspec.Struct, frozen=True, kw_only=True):

@@ -55,10 +55,14 @@ class ColumnPlan(NamedTuple):
 
 
 def plan_columns(
-    schemas: Schemas, *, prefer: Side | None, has_changed: Callable[[Side, str], bool]
+    schemas: Schemas,
+    *,
+    prefer: Callable[[str], Side | None],
+    has_changed: Callable[[Side, str], bool],
 ) -> ColumnPlan:
     """Merge columns: ours in their order, then those that only theirs has.
 
+    `prefer` says whose a column is where both did something to it, None where nobody decided;
     `has_changed` says whether a side has new cells in a column, which may not be removed then.
     """
     planner = _Planner(schemas, prefer, has_changed)
@@ -82,7 +86,10 @@ def plan_columns(
 
 class _Planner:
     def __init__(
-        self, schemas: Schemas, prefer: Side | None, has_changed: Callable[[Side, str], bool]
+        self,
+        schemas: Schemas,
+        prefer: Callable[[str], Side | None],
+        has_changed: Callable[[Side, str], bool],
     ) -> None:
         self._schemas, self._prefer, self._has_changed = schemas, prefer, has_changed
         self.conflicts: list[Conflict] = []
@@ -169,6 +176,7 @@ class _Planner:
         )
 
     def _decided(self, column: str, base: str, ours: str, theirs: str) -> Side:
+        taken = self._prefer(column)
         self.conflicts.append(
             Conflict(
                 kind="schema",
@@ -177,10 +185,10 @@ class _Planner:
                 base=base,
                 ours=ours,
                 theirs=theirs,
-                taken=self._prefer,
+                taken=taken,
             )
         )
-        return self._prefer or "ours"
+        return taken or "ours"
 
 
 def _after(columns: Columns, place: int) -> Pairing | None:

@@ -9,22 +9,26 @@ theirs' order.
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from treadle.data.column_types import as_shown
 from treadle.data.diffs.comparison import Comparison, same
+from treadle.data.diffs.decisions import Decisions, Met, as_type
 from treadle.data.diffs.entities import Conflict, MergeCounts, name_of_key
 from treadle.data.diffs.holding import Holding
 from treadle.data.diffs.merged_columns import Schemas, plan_columns
 from treadle.data.diffs.schemas import common_type
 from treadle.data.diffs.tables import BATCH_ROWS, as_written, compared
 from treadle.data.engine import engine
-from treadle.kernel.errors import InvalidInput
-from treadle.kernel.late import pa
+from treadle.kernel.errors import InvalidInput, NotFound
+from treadle.kernel.late import duckdb, pa
 
 if TYPE_CHECKING:
     import contextlib
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from treadle.data.contracts import ContractBody
     from treadle.data.diffs.entities import ConflictKind, Key, Side
@@ -38,8 +42,8 @@ _SIDES = ("base", "ours", "theirs")
 class TableMerge(Holding):
     """The merged table and the conflicts, until it is closed: use it as a context manager.
 
-    `prefer` decides every conflict for one side; without it the table has ours, and the conflicts
-    say that nobody decided. Not for two threads.
+    `prefer` decides every conflict for one side, `prefer_in` those in a column, `decided` single
+    ones; where nobody decided the table has ours, and the conflicts say so. Not for two threads.
     """
 
     def __init__(
@@ -51,17 +55,35 @@ class TableMerge(Holding):
         key: Sequence[str] | None = None,
         contract: ContractBody | None = None,
         prefer: Side | None = None,
+        prefer_in: Mapping[str, Side] | None = None,
+        decided: Iterable[Conflict] | None = None,
         holding: contextlib.ExitStack | None = None,
     ) -> None:
         super().__init__(holding)
         self._tables = {"base": base, "ours": ours, "theirs": theirs}
-        self._prefer = prefer
+        self._prefer, self._prefer_in = prefer, dict(prefer_in or {})
+        self._decided: tuple[int, ...] | None = None
         try:
             self._connection = self._stack.enter_context(engine(keeps_order=False))
+            decisions = None
+            if decided is not None:
+                decisions = Decisions(decided, connection=self._connection)
             self._compare(key, contract)
-            self._plan()
+            self._plan(decisions.schema_sides() if decisions else {})
             self._meet()
+            if decisions:
+                self._decided = decisions.match(self._met_conflicts())
+                self._met += (
+                    " LEFT JOIN decided AS d ON d.ours_row IS NOT DISTINCT FROM ours.row "
+                    "AND d.theirs_row IS NOT DISTINCT FROM theirs.row"
+                )
             self._decide()
+        except duckdb.ConversionException as error:
+            self._stack.close()
+            raise InvalidInput(
+                f"A value that was decided does not fit its column: {error}",
+                hint="Write it as the column has it.",
+            ) from error
         except BaseException:
             self._stack.close()
             raise
@@ -92,14 +114,23 @@ class TableMerge(Holding):
         """Return the merged table as a stream, to be committed or written."""
         return pa.RecordBatchReader.from_batches(self.schema, self._batches())
 
-    def conflicts(self, *, limit: int | None = None) -> Iterator[Conflict]:
-        """Yield conflicts: of columns first, then of whole rows, then of cells by column."""
-        left = self.counts.conflicts if limit is None else limit
-        for conflict in self._all_conflicts(limit):
-            if not left:
-                return
-            left -= 1
-            yield conflict
+    @property
+    def undecided(self) -> int:
+        """Return how many conflicts nobody decided."""
+        columns = sum(conflict.taken is None for conflict in self._schema_conflicts)
+        found = [
+            f"{condition} AND {self._taken(column)} IS NULL"
+            for _, column, condition in self._clashes
+        ]
+        return columns + sum(self._to_ours.count(f"{self._met} WHERE {c}") for c in found)
+
+    def conflicts(self, *, limit: int | None = None, undecided: bool = False) -> Iterator[Conflict]:
+        """Yield conflicts: of columns first, then of whole rows, then of cells by column.
+
+        All of them, or those alone that nobody decided.
+        """
+        found = (met.conflict for met in self._met_conflicts(limit, undecided=undecided))
+        yield from islice(found, limit)
 
     # --- what each side did ---
 
@@ -137,7 +168,7 @@ class TableMerge(Holding):
             hint="Name columns that together repeat in no row.",
         )
 
-    def _plan(self) -> None:
+    def _plan(self, decided: Mapping[str, Side]) -> None:
         plan = plan_columns(
             Schemas(
                 base=self._tables["base"].schema,
@@ -146,10 +177,17 @@ class TableMerge(Holding):
                 to_ours=self._to_ours.columns,
                 to_theirs=self._to_theirs.columns,
             ),
-            prefer=self._prefer,
+            prefer=lambda column: decided.get(column) or self._preferred(column),
             has_changed=self._has_changed,
         )
         self._columns, self._schema_conflicts = plan
+        known = {c.name for c in self._columns} | {c.column for c in self._schema_conflicts}
+        for name in self._prefer_in:
+            if name not in known:
+                raise NotFound("column", name, known=known)
+
+    def _preferred(self, column: str) -> Side | None:
+        return self._prefer_in.get(column, self._prefer)
 
     def _has_changed(self, side: Side, column: str) -> bool:
         found = self._to_ours if side == "ours" else self._to_theirs
@@ -210,20 +248,20 @@ class TableMerge(Holding):
 
     def _decide(self) -> None:
         """Write down what changes in ours' rows (`edits`), and what comes after (`additions`)."""
-        prefers_theirs = self._prefer == "theirs"
+        dropped = self._is_theirs(None)
         edited = [(f"t{i}", f"v{i}", c) for i, c in enumerate(self._columns) if c.theirs >= 0]
         takes = [f"coalesce({self._takes(c)}, false) AS {take}" for take, _, c in edited]
         values = [f"theirs.c{c.theirs} AS {value}" for _, value, c in edited]
-        drops = f"theirs.row IS NULL AND ({prefers_theirs} OR NOT ({self._changed('ours')}))"
+        drops = f"theirs.row IS NULL AND ({dropped} OR NOT ({self._changed('ours')}))"
         taken = " OR ".join(take for take, _, _ in edited) or "false"
+        cells = ["ours.row AS row", f"{drops} AS dropped", *takes, *values, *self._own_values()]
         self._connection.execute(
-            "CREATE TEMP TABLE edits AS SELECT * FROM "
-            f"(SELECT {', '.join(['ours.row AS row', f'{drops} AS dropped', *takes, *values])} "
+            f"CREATE TEMP TABLE edits AS SELECT * FROM (SELECT {', '.join(cells)} "
             f"FROM {self._met} WHERE ours.row IS NOT NULL "
             "AND (theirs.row IS NOT NULL OR base.row IS NOT NULL)) "
             f"WHERE dropped OR {taken}"
         )
-        returns = f"{prefers_theirs} AND ({self._changed('theirs')})"
+        returns = f"{dropped} AND ({self._changed('theirs')})"
         self._connection.execute(
             f"CREATE TEMP TABLE additions AS SELECT theirs.* FROM {self._met} "
             "WHERE ours.row IS NULL AND theirs.row IS NOT NULL "
@@ -247,7 +285,7 @@ class TableMerge(Holding):
         """Return SQL that says whether a cell of ours becomes that of theirs."""
         if column.ours < 0:
             return "theirs.row IS NOT NULL"
-        conflicting = "true" if self._prefer == "theirs" else "false"
+        conflicting = self._is_theirs(column)
         base, ours, theirs = (_cell(column, side) for side in _SIDES)
         return (
             "CASE WHEN theirs.row IS NULL THEN false "
@@ -255,6 +293,33 @@ class TableMerge(Holding):
             f"ELSE {theirs} IS DISTINCT FROM {base} "
             f"AND ({conflicting} OR {ours} IS NOT DISTINCT FROM {base}) END"
         )
+
+    def _taken(self, column: MergedColumn | None) -> str:
+        """Return SQL of what is taken in a conflict of a column, or of whole rows."""
+        preferred = self._prefer if column is None else self._preferred(column.name)
+        word = f"'{preferred}'" if preferred else "NULL"
+        if self._decided is None:
+            return word
+        if column is None:
+            return f"coalesce(d.row_taken, {word})"
+        place = self._columns.index(column)
+        return f"coalesce(d.t{place}, {word})" if place in self._decided else word
+
+    def _is_theirs(self, column: MergedColumn | None) -> str:
+        """Return SQL that says whether something else than ours is taken in a conflict."""
+        return f"coalesce({self._taken(column)} <> 'ours', false)"
+
+    def _own_values(self) -> list[str]:
+        """Return SQL of values that are neither ours nor theirs: whether there is one, and it."""
+        cells = []
+        for place in self._decided or ():
+            column, own = self._columns[place], f"d.t{place} IN ('base', 'value')"
+            type_ = self._sql_types[column.typed_by][self._place_typed(column)]
+            base = f"base.c{column.base}" if column.base >= 0 else "NULL"
+            value = f"CASE d.t{place} WHEN 'value' THEN {as_type(f'd.x{place}', type_)} "
+            value += f"WHEN 'base' THEN CAST({base} AS {type_}) END"
+            cells += [f"coalesce({own}, false) AS u{place}", f"{value} AS w{place}"]
+        return cells
 
     def _changed(self, side: str) -> str:
         """Return SQL that says whether a side has other cells than the base."""
@@ -310,8 +375,6 @@ class TableMerge(Holding):
         yield from self._stream(f"SELECT {added} FROM additions AS theirs ORDER BY theirs.row")
 
     def _stream(self, sql: str) -> Iterator[pa.RecordBatch]:
-        import duckdb  # noqa: PLC0415 - as in `engine`
-
         schema = self.schema
         try:
             for batch in self._connection.sql(sql).to_arrow_reader(BATCH_ROWS):
@@ -329,7 +392,8 @@ class TableMerge(Holding):
         if column.theirs < 0:
             return ours
         theirs = self._typed(column, f"e.v{place}", "theirs")
-        return f"CASE WHEN e.t{place} THEN {theirs} ELSE {ours} END"
+        own = f"WHEN e.u{place} THEN e.w{place} " if place in (self._decided or ()) else ""
+        return f"CASE {own}WHEN e.t{place} THEN {theirs} ELSE {ours} END"
 
     def _added(self, column: MergedColumn) -> str:
         if column.theirs >= 0:
@@ -337,10 +401,12 @@ class TableMerge(Holding):
         return f"CAST(NULL AS {self._sql_types['ours'][column.ours]})"
 
     def _typed(self, column: MergedColumn, cell: str, side: str) -> str:
-        place = column.ours if column.typed_by == "ours" else column.theirs
-        wanted = self._sql_types[column.typed_by][place]
+        wanted = self._sql_types[column.typed_by][self._place_typed(column)]
         at = column.ours if side == "ours" else column.theirs
         return cell if self._sql_types[side][at] == wanted else f"CAST({cell} AS {wanted})"
+
+    def _place_typed(self, column: MergedColumn) -> int:
+        return column.ours if column.typed_by == "ours" else column.theirs
 
     @cached_property
     def _sql_types(self) -> dict[str, list[str]]:
@@ -349,18 +415,28 @@ class TableMerge(Holding):
             for side in _SIDES
         }
 
-    def _all_conflicts(self, limit: int | None) -> Iterator[Conflict]:
-        yield from self._schema_conflicts
+    def _met_conflicts(self, limit: int | None = None, *, undecided: bool = False) -> Iterator[Met]:
+        yield from (
+            Met(conflict)
+            for conflict in self._schema_conflicts
+            if not (undecided and conflict.taken)
+        )
         bound = "" if limit is None else f" LIMIT {int(limit)}"
         for kind, column, condition in self._clashes:
-            cells = self._shown(column)
+            taken, place = self._taken(column), self._columns.index(column) if column else -1
+            has_own = place in (self._decided or ())
+            value = f"CASE d.t{place} WHEN 'value' THEN d.x{place} END" if has_own else "NULL"
+            cells = ["ours.row", "theirs.row", taken, value, *self._shown(column)]
+            left = f" AND {taken} IS NULL" if undecided else ""
             sql = (
-                f"SELECT {', '.join(cells)} FROM {self._met} WHERE {condition} "
-                f"ORDER BY ours.row, theirs.row{bound}"
+                f"SELECT {', '.join(f'{c} AS s{i}' for i, c in enumerate(cells))} "
+                f"FROM {self._met} WHERE {condition}{left} ORDER BY ours.row, theirs.row{bound}"
             )
             for batch in self._connection.sql(sql).to_arrow_reader(BATCH_ROWS):
                 for row in zip(*(c.to_pylist() for c in batch.columns), strict=True):
-                    yield self._conflict(kind, column, row)
+                    found = self._conflict(kind, column, row[4:])
+                    found = msgspec.structs.replace(found, taken=row[2], value=row[3])
+                    yield Met(found, row[0], row[1], place)
 
     def _shown(self, column: MergedColumn | None) -> list[str]:
         keys = [f"coalesce(ours.k{i}, theirs.k{i})" for i in self._key_places]
@@ -387,7 +463,6 @@ class TableMerge(Holding):
             base=shown[0],
             ours=shown[1],
             theirs=shown[2],
-            taken=self._prefer,
         )
 
     def _cells(self, side: str, value: Any) -> Any:

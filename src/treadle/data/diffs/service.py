@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from treadle.data.diffs.applying import applied
+from treadle.data.diffs.decisions import read_conflicts
 from treadle.data.diffs.merging import TableMerge
 from treadle.data.diffs.rows import TableDiff
 from treadle.data.diffs.tables import Part, Table
@@ -16,12 +17,12 @@ from treadle.data.tables.sources import TABLE_ENDINGS, read_file
 from treadle.kernel.errors import NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
     from treadle.data.contracts import Contract, ContractBody
-    from treadle.data.diffs.entities import Side
+    from treadle.data.diffs.entities import Conflict, Side
     from treadle.data.tables.parts import TableParts
     from treadle.data.tables.sources import ArrowStream
 
@@ -90,12 +91,18 @@ class Diffs:
         *,
         key: Sequence[str] | None = None,
         prefer: Side | None = None,
+        prefer_in: Mapping[str, Side] | None = None,
+        decided: Path | str | Iterable[Conflict] | None = None,
     ) -> TableMerge:
         """Bring what theirs changed since the base into ours; nothing is committed.
 
         What both changed differently is a conflict, of which the merged table has ours unless
-        `prefer` decides. Commit `merge.arrow()` once `merge.counts.conflicts` is 0 or decided.
+        `prefer` decides, or `prefer_in` for a column, or for single ones `decided`: conflicts with
+        what is taken, or the file that `write_conflicts` wrote and somebody edited. Commit
+        `merge.arrow()` once `merge.undecided` is 0.
         """
+        if isinstance(decided, (str, Path)):
+            decided = read_conflicts(Path(decided))
         with ExitStack() as stack:
             opened = [self._opened(each, stack) for each in (base, ours, theirs)]
             return TableMerge(
@@ -103,6 +110,8 @@ class Diffs:
                 key=key,
                 contract=self._claims(*opened),
                 prefer=prefer,
+                prefer_in=prefer_in,
+                decided=decided,
                 holding=stack.pop_all(),
             )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from treadle.data.diffs.rows import TableDiff
 
 ENDINGS = (".parquet", ".csv", ".jsonl")
-_TEXTS = ("kind", "key", "column", "base", "ours", "theirs", "taken")
+TEXTS = ("kind", "key", "column", "base", "ours", "theirs", "taken", "value")
+"""The columns of conflicts in CSV and Parquet."""
+ROWS_AT_ONCE = 8_192
 
 
 def write_diff(diff: TableDiff, path: Path, *, limit: int | None = None) -> int:
@@ -38,19 +41,24 @@ def write_diff(diff: TableDiff, path: Path, *, limit: int | None = None) -> int:
 
 
 def write_conflicts(conflicts: Iterable[Conflict], path: Path) -> int:
-    """Write conflicts to a file; return how many. Keys and values are JSON in CSV and Parquet."""
+    """Write conflicts to a file; return how many. Keys and values are JSON in CSV and Parquet.
+
+    What somebody then writes into `taken`, `read_conflicts` reads.
+    """
     ending = require_ending(path)
     with _draft(path) as draft:
         if ending == ".jsonl":
             return _as_lines(draft, [], conflicts)
-        rows = [[_text(getattr(c, name), name) for name in _TEXTS] for c in conflicts]
-        if ending == ".csv":
-            with draft.open("w", newline="", encoding="utf-8") as file:
-                csv.writer(file).writerows([list(_TEXTS), *rows])
-        else:
-            columns = [pa.array([row[i] for row in rows], pa.string()) for i in range(len(_TEXTS))]
-            pq.write_table(pa.table(columns, names=list(_TEXTS)), draft)
-        return len(rows)
+        rows = (_texts(conflict) for conflict in conflicts)
+        if ending == ".parquet":
+            return _texts_as_parquet(rows, draft)
+        with draft.open("w", newline="", encoding="utf-8") as file:
+            writer, count = csv.writer(file), 0
+            writer.writerow(TEXTS)
+            for row in rows:
+                writer.writerow(row)
+                count += 1
+        return count
 
 
 def require_ending(path: Path) -> str:
@@ -101,9 +109,24 @@ def _as_lines(path: Path, first: Iterable[Any], rest: Iterable[Any]) -> int:
     return count
 
 
-def _text(value: Any, name: str) -> str | None:
-    if name in {"kind", "column", "taken"}:
-        return None if value is None else str(value)
+def _texts_as_parquet(rows: Iterator[list[str | None]], path: Path) -> int:
+    schema, count = pa.schema([pa.field(name, pa.string()) for name in TEXTS]), 0
+    with pq.ParquetWriter(path, schema) as writer:
+        while some := list(islice(rows, ROWS_AT_ONCE)):
+            columns = [pa.array(cells, pa.string()) for cells in zip(*some, strict=True)]
+            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
+            count += len(some)
+    return count
+
+
+def _texts(conflict: Conflict) -> list[str | None]:
+    cells: list[str | None] = [conflict.kind, encoded(conflict.key), conflict.column]
+    cells += [encoded(side) for side in (conflict.base, conflict.ours, conflict.theirs)]
+    return [*cells, conflict.taken, encoded(conflict.value) if conflict.taken == "value" else None]
+
+
+def encoded(value: Any) -> str:
+    """Return a value as JSON."""
     return msgspec.json.encode(value).decode()
 
 

@@ -33,7 +33,8 @@ class Merged(msgspec.Struct, frozen=True, kw_only=True):
 
     `forward` moved the branch without a new version; `nothing` was to be done; with `conflicts`
     nothing was done. `taken` are the paths, or rows of a table, that differ from the branch's own.
-    Of very many conflicts of a table the first are here; `conflict_count` is how many there are.
+    Of very many conflicts of a table the first are here; `conflict_count` is how many there are,
+    and all are in the file `kept_in`, where one was asked for.
     """
 
     kind: MergeKind
@@ -44,6 +45,7 @@ class Merged(msgspec.Struct, frozen=True, kw_only=True):
     taken: int = 0
     conflicts: tuple[Clash, ...] = ()
     conflict_count: int = 0
+    kept_in: str = ""
     is_table: bool = False
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -10,6 +11,7 @@ from treadle.data import store as sql
 from treadle.data.branches.entities import MAIN
 from treadle.data.branches.graph import descends, merge_base
 from treadle.data.diffs.service import Diffs
+from treadle.data.diffs.writing import require_ending, write_conflicts
 from treadle.data.entities import DatasetVersion, with_content
 from treadle.data.facts import BranchSet
 from treadle.data.history.entities import Clash, Merged
@@ -23,7 +25,7 @@ from treadle.kernel.errors import Conflict, InvalidInput
 from treadle.storage.chunks.writing import ChunkWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from treadle.data.diffs.entities import Conflict as RowConflict
     from treadle.data.diffs.merging import TableMerge
@@ -59,12 +61,22 @@ class Sides(msgspec.Struct, frozen=True):
         )
 
 
+class _Asked(NamedTuple):
+    """What a merge was asked for."""
+
+    take: Side | None
+    take_in: Mapping[str, Side]
+    decided: Path | str | None
+    conflicts: Path | str | None
+    key: Sequence[str] | None
+    message: str
+    dry_run: bool
+
+
 def _clash(found: RowConflict) -> Clash:
-    key = ", ".join(f"{name} {value}" for name, value in found.key.items())
-    where = ", ".join(part for part in (key, found.column) if part)
     sides = ((side, getattr(found, side)) for side in ("base", "ours", "theirs"))
     told = ", ".join(f"{side} {_short(value)}" for side, value in sides)
-    return Clash(where, f"{found.kind.replace('_', ' ')}: {told}")
+    return Clash(found.name, f"{found.kind.replace('_', ' ')}: {told}")
 
 
 def _short(value: object) -> str:
@@ -86,6 +98,9 @@ class Mergers(Tables, Diffs):
         message: str = "",
         dry_run: bool = False,
         key: Sequence[str] | None = None,
+        take_in: Mapping[str, Side] | None = None,
+        decided: Path | str | None = None,
+        conflicts: Path | str | None = None,
     ) -> Merged:
         """Bring what was changed on a version or branch into a branch of the same dataset.
 
@@ -93,10 +108,17 @@ class Mergers(Tables, Diffs):
         `key` as in `diff`, and cell by cell. Where the sides do not agree nothing is done and it is
         named, unless `take` says whose is right. Where the branch has nothing of its own it only
         moves.
+
+        Of tables `take_in` says so for a column. With `conflicts` all of them are written to a file
+        (.parquet, .csv or .jsonl), and `decided` is such a file in which somebody has said what is
+        `taken`. Raises Conflict where it is of other values than there are now.
         """
+        asked = _Asked(take, dict(take_in or {}), decided, conflicts, key, message, dry_run)
+        if conflicts is not None:
+            require_ending(Path(conflicts))
         for _ in range(ATTEMPTS):
             sides = self._sides(ref, into)
-            found = self._merged(sides, take=take, message=message, dry_run=dry_run, key=key)
+            found = self._merged(sides, asked)
             if found is not None:
                 return found
         raise Conflict(
@@ -115,33 +137,31 @@ class Mergers(Tables, Diffs):
             forward = descends(links, theirs.number, ours.number)
         return Sides(into, ours, theirs, below, forward)
 
-    def _merged(
-        self,
-        sides: Sides,
-        *,
-        take: Side | None,
-        message: str,
-        dry_run: bool,
-        key: Sequence[str] | None,
-    ) -> Merged | None:
+    def _merged(self, sides: Sides, asked: _Asked) -> Merged | None:
         """Return what the merge did, None when something came in between."""
         ours, theirs, base = sides.ours, sides.theirs, sides.base
         if base is not None and base.number == theirs.number:
             return sides.merged(kind="nothing", version=ours.ref)
         if sides.is_forward:
-            return self._forward(sides, dry_run=dry_run)
+            return self._forward(sides, dry_run=asked.dry_run)
         if ours.is_table and theirs.is_table:
-            return self._merged_rows(sides, take=take, message=message, dry_run=dry_run, key=key)
+            return self._merged_rows(sides, asked)
         trees = [self._entries(side) for side in (base, ours, theirs)]
-        merged, clashes = merge_trees(*trees, take=take)
+        if asked.take_in or asked.decided or asked.conflicts:
+            raise InvalidInput(
+                f"{ours.ref} and {theirs.ref} are files: only conflicts of tables are decided one "
+                "by one.",
+                hint="Take one side's with --ours or --theirs, or commit the files that are right.",
+            )
+        merged, clashes = merge_trees(*trees, take=asked.take)
         if clashes:
             return sides.merged(kind="conflicts", conflicts=clashes, conflict_count=len(clashes))
         taken = differing(trees[1], merged)
-        if dry_run:
+        if asked.dry_run:
             return sides.merged(kind="merged", taken=taken)
         draft = self.draft(
             ours.dataset,
-            message=message or sides.message,
+            message=asked.message or sides.message,
             branch=sides.branch,
             parents=(ours.number, theirs.number),
         )
@@ -155,15 +175,7 @@ class Mergers(Tables, Diffs):
             return None
         return sides.merged(kind="merged", version=version.ref, taken=taken)
 
-    def _merged_rows(
-        self,
-        sides: Sides,
-        *,
-        take: Side | None,
-        message: str,
-        dry_run: bool,
-        key: Sequence[str] | None,
-    ) -> Merged | None:
+    def _merged_rows(self, sides: Sides, asked: _Asked) -> Merged | None:
         """Merge tables as `_merged` merges files."""
         ours, theirs, base = sides.ours, sides.theirs, sides.base
         if base is None or not base.is_table:
@@ -171,21 +183,33 @@ class Mergers(Tables, Diffs):
                 f"{ours.ref} and {theirs.ref} descend from no table: nothing says what is new.",
                 hint=f"Name one as their base: client.data.merge_tables(BASE, {ours.ref!r}, …).",
             )
-        with self.merge_tables(base, ours, theirs, key=key, prefer=take) as rows:
+        with self.merge_tables(
+            base,
+            ours,
+            theirs,
+            key=asked.key,
+            prefer=asked.take,
+            prefer_in=asked.take_in,
+            decided=asked.decided,
+        ) as rows:
             counts = rows.counts
-            if counts.conflicts and take is None:
-                told = tuple(_clash(each) for each in rows.conflicts(limit=CONFLICTS_LISTED))
+            if counts.conflicts and (undecided := rows.undecided):
+                found = rows.conflicts(limit=CONFLICTS_LISTED, undecided=True)
+                told = tuple(_clash(each) for each in found)
+                if asked.conflicts is not None:
+                    write_conflicts(rows.conflicts(), Path(asked.conflicts))
                 return sides.merged(
                     kind="conflicts",
                     conflicts=told,
-                    conflict_count=counts.conflicts,
+                    conflict_count=undecided,
+                    kept_in=str(asked.conflicts or ""),
                     is_table=True,
                 )
             taken = counts.added + counts.removed + counts.changed
-            if dry_run:
+            if asked.dry_run:
                 return sides.merged(kind="merged", taken=taken, is_table=True)
             try:
-                version = self._land_rows(sides, rows, message=message)
+                version = self._land_rows(sides, rows, message=asked.message)
             except Conflict as error:
                 if "head" in error.data:  # somebody committed there
                     return None
