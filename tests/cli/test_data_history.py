@@ -77,6 +77,7 @@ def test_a_revert_is_tried_done_and_then_nothing(cli, pets):
     }  # fmt: skip
     assert again.out == "pets@main is pets@4, which has the content of pets@1 already.\n"
     assert (late.code, "is pets@4, not pets@3" in late.err) == (1, True)
+    assert "1 files, the same as pets@1" in cli("trace", "pets@4").out
 
 
 def test_conflicts_are_named_and_exit_1_and_a_side_settles_them(cli, pets):

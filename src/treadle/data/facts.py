@@ -333,6 +333,8 @@ class DatasetPulled(Fact, frozen=True, kw_only=True):
     remote: str
     committed_by: str
     committed_at: int
+    identity: str = ""
+    same_as: int | None = None
 
     def subject(self) -> str:
         return f"dataset/{self.dataset}"

@@ -98,7 +98,7 @@ class Lineage:
         return Node(
             kind="dataset version",
             name=version.ref,
-            detail=_held(version),
+            detail=f"{_held(version)}{_same_as(version)}",
             digest=version.digest,
             made_from=(
                 *(self._of_parent(f"{version.dataset}@{number}") for number in merged),
@@ -219,6 +219,10 @@ class Lineage:
 
 def _held(version: DatasetVersion) -> str:
     return f"{version.rows:,} rows" if version.is_table else f"{version.file_count:,} files"
+
+
+def _same_as(version: DatasetVersion) -> str:
+    return f", the same as {version.dataset}@{version.same_as}" if version.same_as else ""
 
 
 def _is_ours(run: Run, dataset: LoggedDataset) -> bool:

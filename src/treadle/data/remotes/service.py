@@ -243,7 +243,8 @@ class Remotes(Trees):
         """Return what names the versions here, once first ones go by what they are there."""
         with self._store.read() as tx:
             here = {*sql.identities_of(tx, state.dataset).values()}
-            meant = sql.firsts_meant(tx, state)
+            is_known = all(held.name in here for held in state.versions)
+            meant = {} if is_known else sql.firsts_meant(tx, state)
         if meant and not dry_run:
             with self._store.write() as tx:
                 data_sql.lock_dataset(tx, state.dataset)
