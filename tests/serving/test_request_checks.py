@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
+from unittest.mock import Mock
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.serving.test_runtime import NOBODY_LISTENS
 from treadle.data.contracts import ColumnRule, Contract, ContractBody, RelationRule
@@ -13,12 +17,13 @@ from treadle.data.service import Data
 from treadle.kernel.errors import InvalidInput
 from treadle.registry.entities import Field, Signature
 from treadle.registry.service import Registry
+from treadle.serving import request_checks
 from treadle.serving.entities import Variant
 from treadle.serving.known_keys import RememberingSigner
 from treadle.serving.request_checks import BrokenContract, RequestChecks
 from treadle.serving.runtime import Runtime
 from treadle.serving.service import Serving
-from treadle.serving.training_contracts import request_contract
+from treadle.serving.training_contracts import RequestContract, request_contract
 from treadle.storage.metadata import SqlMetadataStore
 from treadle.tracking.service import Tracking
 
@@ -211,3 +216,74 @@ def test_times_in_requests_are_judged_as_times(served):
     checks = RequestChecks(made, mode="refuse", endpoint="late", keeper=served.contracts)
     at = [dt.datetime(2026, 1, 1, tzinfo=dt.UTC)]
     assert checks.broken({"at": at}, rows=1, ids=["a"]) is None
+
+
+CELLS = {
+    "whole": st.integers(-(2**63), 2**63 - 1) | st.integers(-3, 12) | st.none(),
+    "number": st.floats(allow_nan=True) | st.floats(0, 10) | st.none(),
+    "counted": st.floats(0, 12) | st.integers(0, 12).map(float) | st.just(math.inf),
+    "shop": st.sampled_from(["a", "b", "c", None]),
+    "text": st.sampled_from(["a", "", None]),
+    "code": st.sampled_from(["x1", "y", None]),
+    "near": st.floats(0, 10) | st.none(),
+    "far": st.floats(0, 10) | st.none(),
+}
+RULES = ContractBody(
+    columns=(
+        ColumnRule(name="whole", type="integer", low=0, high=9),
+        ColumnRule(name="number", type="number", low=0),
+        ColumnRule(name="counted", type="integer", high=9),
+        ColumnRule(name="shop", type="text", categories=("a", "b")),
+        ColumnRule(name="text", type="text"),
+        ColumnRule(name="code", type="text", pattern="x[0-9]"),
+        ColumnRule(name="near", type="number", low=0, high=9),
+        ColumnRule(name="far", type="number"),
+    ),
+    relations=(RelationRule(name="order", claim="near <= far"),),
+)
+
+
+@st.composite
+def requests(draw):
+    """Rows of some of the columns; a column holds mostly values that keep their rules."""
+    names = draw(st.lists(st.sampled_from(sorted(CELLS)), min_size=1, unique=True))
+    rows = draw(st.integers(2, 5))
+    good = {"shop": "a", "text": "a", "code": "x1", "whole": 3}
+    return {
+        name: draw(
+            st.lists(CELLS[name], min_size=rows, max_size=rows)
+            if draw(st.booleans())
+            else st.just([good.get(name, 3.0)] * rows)
+        )
+        for name in names
+    }
+
+
+@settings(max_examples=50, deadline=None)
+@given(columns=requests())
+def test_rows_together_break_what_each_breaks_alone(columns):
+    contract = RequestContract(body=RULES, sources={}, sensitive=())
+    rows = len(next(iter(columns.values())))
+    alone = [
+        RequestChecks(contract, mode="warn", endpoint="e", keeper=Mock()).broken(
+            {name: [cells[row]] for name, cells in columns.items()}, rows=1, ids=["i"]
+        )
+        for row in range(rows)
+    ]
+
+    together = RequestChecks(contract, mode="warn", endpoint="e", keeper=Mock()).broken(
+        columns, rows=rows, ids=["i"] * rows
+    )
+
+    assert together == (None if alone == [None] * rows else [a[0] if a else "" for a in alone])
+
+
+def test_columns_that_keep_their_rules_are_not_judged_value_by_value(monkeypatch):
+    body = ContractBody(columns=RULES.columns[:5])
+    monkeypatch.setattr(request_checks, "compile_row", lambda *_, **__: pytest.fail)
+    checks = RequestChecks(
+        RequestContract(body=body, sources={}), mode="warn", endpoint="e", keeper=Mock()
+    )
+    good = {"whole": [1, 2], "number": [1.0, 2.0], "shop": ["a", "b"], "text": ["a", "z"]}
+
+    assert checks.broken(good, rows=2, ids=["i", "j"]) is None

@@ -13,10 +13,12 @@ from treadle.data.rows import compile_row
 from treadle.kernel.errors import InvalidInput
 from treadle.kernel.ids import new_id
 from treadle.serving.contract_log.entities import BrokenExample
+from treadle.serving.whole_columns import whole_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from treadle.data.contracts import ContractBody
     from treadle.data.rows import RowCheck, RowFinding
     from treadle.serving.contract_log.entities import BrokenOutcome, Cell
     from treadle.serving.contract_log.keeper import ContractKeeper
@@ -63,7 +65,7 @@ class RequestChecks:
         self._endpoint = endpoint
         self._keeper = keeper
         self._known = frozenset(c.name for c in contract.body.columns)
-        self._compiled: dict[tuple[str, ...], RowCheck] = {}
+        self._compiled: dict[tuple[str, ...], _Shape] = {}
         self._rows = self._broken = self._refused = 0
         self._checks: Counter[str] = Counter()
 
@@ -76,14 +78,9 @@ class RequestChecks:
 
         Raises BrokenContract, in mode `refuse`, when a row breaks a claim that tolerates nothing.
         """
-        check = self._check(tuple(columns))
+        shape = self._shape(tuple(columns))
         self._rows += rows
-        if rows == 1:
-            found = [check({name: cells[0] for name, cells in columns.items()})]
-        else:
-            names = tuple(columns)
-            cells = zip(*columns.values(), strict=True)
-            found = [check(dict(zip(names, row, strict=True))) for row in cells]
+        found = shape.judged(columns, rows=rows)
         if not any(found):
             self._keeper.kept(self._endpoint, rows=rows)
             return None
@@ -103,13 +100,13 @@ class RequestChecks:
         self._rows, self._broken = before._rows, before._broken
         self._refused, self._checks = before._refused, before._checks
 
-    def _check(self, names: tuple[str, ...]) -> RowCheck:
-        check = self._compiled.get(names)
-        if check is None:
-            check = compile_row(self.contract.body, inputs=self._known.intersection(names))
+    def _shape(self, names: tuple[str, ...]) -> _Shape:
+        shape = self._compiled.get(names)
+        if shape is None:
+            shape = _Shape(self.contract.body, inputs=self._known.intersection(names))
             if len(self._compiled) < MOST_SHAPES:
-                self._compiled[names] = check
-        return check
+                self._compiled[names] = shape
+        return shape
 
     def _told(
         self,
@@ -196,6 +193,31 @@ class RequestChecks:
             hint="Send what the model was trained on; or see: treadle endpoints contract.",
             rows=wrong[:TOLD],
         )
+
+
+class _Shape:
+    """The contract compiled for requests of one shape."""
+
+    def __init__(self, body: ContractBody, *, inputs: frozenset[str]) -> None:
+        self._every = compile_row(body, inputs=inputs)
+        self._whole = whole_columns(body, inputs=inputs)
+        rest = inputs.difference(self._whole)
+        self._rest = compile_row(body, inputs=rest) if rest else None
+
+    def judged(
+        self, columns: Mapping[str, Sequence[Any]], *, rows: int
+    ) -> list[tuple[RowFinding, ...]]:
+        """Return what each row breaks; nothing at all when no row breaks anything."""
+        if rows == 1:
+            return [self._every({name: cells[0] for name, cells in columns.items()})]
+        check: RowCheck | None = self._every
+        if all(keeps(columns[name]) for name, keeps in self._whole.items()):
+            check = self._rest
+        if check is None:
+            return []
+        names = tuple(columns)
+        cells = zip(*columns.values(), strict=True)
+        return [check(dict(zip(names, row, strict=True))) for row in cells]
 
 
 def _cell(value: Any) -> Cell:
