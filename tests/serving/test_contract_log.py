@@ -34,6 +34,7 @@ CONTRACT = RequestContract(
     sources={"weather": 3},
     sensitive=("who",),
 )
+both_stores = pytest.mark.parametrize("store", ["sqlite", "postgresql"], indirect=True)
 GOOD = {"temp": [50.0], "dewp": [40.0], "who": ["a"]}
 WRONG = {"temp": [451.0], "dewp": [40.0], "who": ["somebody"], "note": ["anything"]}
 
@@ -72,6 +73,7 @@ def refuse(strict: RequestChecks, columns: dict[str, list[object]]) -> None:
         strict.broken(columns, rows=len(columns["temp"]), ids=["x"] * len(columns["temp"]))
 
 
+@both_stores
 def test_a_refused_request_stands_in_the_log_with_its_claims(serving, keeper, checks, strict):
     checks.broken(GOOD, rows=1, ids=["one"])
     refuse(strict, WRONG)
@@ -151,6 +153,7 @@ def test_requests_that_keep_the_contract_are_no_event(keeper, checks, log, servi
     assert serving.contract_counts("late").rows == 1
 
 
+@both_stores
 def test_examples_are_few_of_each_claim_and_day_and_the_newest(serving, contract_log):
     for day in (0, 1):
         instants = [NOW + day * DAY_US + n for n in range(8)]
@@ -163,6 +166,7 @@ def test_examples_are_few_of_each_claim_and_day_and_the_newest(serving, contract
     assert serving.broken_examples("late").total == 2 * EXAMPLES + 1
 
 
+@both_stores
 def test_examples_go_after_a_month_and_counts_stay_by_day(serving, contract_log, clock):
     waiting = Waiting()
     midnight = NOW - NOW % DAY_US

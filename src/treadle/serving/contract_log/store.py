@@ -131,17 +131,19 @@ def claims(tx: Transaction, endpoint: str, *, since: int) -> tuple[ClaimCount, .
     """Return how often each claim was broken in buckets since an instant, the most rows first."""
     c = broken_claims.c
     is_refused = c.outcome == "refused"
-    rows = func.sum(c.rows).label("rows")
+    summed = func.sum(c.rows).label("rows")
     chosen = select(
         c.claim,
         func.sum(c.requests).label("requests"),
-        rows,
+        summed,
         func.coalesce(func.sum(c.requests).filter(is_refused), 0).label("refused_requests"),
         func.coalesce(func.sum(c.rows).filter(is_refused), 0).label("refused_rows"),
         func.max(c.at).label("last_at"),
     ).where(c.endpoint == endpoint, c.at >= since)
-    found = tx.execute(chosen.group_by(c.claim).order_by(rows.desc(), c.claim)).mappings()
-    return tuple(msgspec.convert(plain(row), ClaimCount, strict=False) for row in found)
+    found = tx.execute(chosen.group_by(c.claim).order_by(summed.desc(), c.claim)).mappings()
+    # PostgreSQL sums whole numbers to decimals.
+    rows = ({n: v if n == "claim" else int(v) for n, v in plain(row).items()} for row in found)
+    return tuple(msgspec.convert(row, ClaimCount) for row in rows)
 
 
 def examples(
@@ -182,4 +184,6 @@ def _add(tx: Transaction, table: Table, rows: list[dict[str, Any]]) -> None:
     added = kind.insert(table)
     sums = {c.name: c + added.excluded[c.name] for c in table.columns if not c.primary_key}
     keys = [c.name for c in table.primary_key]
+    # In one order: two processes that add to the same counts would else wait for each other.
+    rows = sorted(rows, key=lambda row: [row[key] for key in keys])
     tx.execute(added.on_conflict_do_update(index_elements=keys, set_=sums), rows)
