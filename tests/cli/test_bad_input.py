@@ -203,3 +203,12 @@ def test_every_error_is_json_where_json_was_asked_for(cli, words, code, told):
     error = msgspec.json.decode(said.err)["error"]
     assert (said.code, said.out) == (code, "")
     assert (error["code"], error["message"]) == told
+
+
+def test_a_spreadsheet_is_kept_as_a_file_and_said_to_be(cli, tmp_path):
+    (tmp_path / "sales.xlsx").write_bytes(b"PK")
+
+    said = cli("data", "commit", "sales.xlsx", "--name", "sales")
+
+    assert said.out.startswith("sales@1  1 files")
+    assert said.err.startswith("Note: sales.xlsx is kept as a file.")

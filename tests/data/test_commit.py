@@ -148,6 +148,8 @@ def test_a_version_is_asked_for_by_the_start_of_its_digest(data: Data) -> None:
         ("2013-07-04", 2),
         ("2013-07-05", 3),
         ("2099-01-01", 3),
+        ("2013-07-04 12:59", 1),
+        ("2013-07-04T15:30+02:00", 2),
     ],
 )
 def test_a_version_is_asked_for_by_time(
@@ -174,6 +176,19 @@ def test_a_time_that_is_none_is_said(data: Data) -> None:
 
     with pytest.raises(InvalidInput, match="'2013-13-04' is not a time"):
         data.version("trips@2013-13-04")
+
+
+@pytest.mark.parametrize("ref", ["trips@", "@3", "@", ""])
+def test_half_a_reference_is_not_the_newest_version(data: Data, ref: str) -> None:
+    data.commit("trips", SMALL)
+
+    with pytest.raises(InvalidInput, match=r"names no version.*the newest"):
+        data.version(ref)
+
+
+def test_a_home_without_datasets_says_so(data: Data) -> None:
+    with pytest.raises(NotFound, match=r"No dataset 'trips'.*none yet: treadle data commit"):
+        data.version("trips")
 
 
 def test_an_unknown_dataset_suggests_the_one_meant(data: Data) -> None:

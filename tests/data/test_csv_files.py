@@ -256,6 +256,13 @@ def test_a_missing_file_suggests_the_one_beside_it(tmp_path: Path) -> None:
         read_file(tmp_path / "flihgts.csv")
 
 
+def test_a_link_to_nothing_is_said_as_such(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").symlink_to("gone.csv")
+
+    with pytest.raises(NotFound, match=r"No file 't\.csv'.*a link to gone\.csv"):
+        read_file(tmp_path / "t.csv")
+
+
 def test_a_file_can_be_read_without_committing_it(csv_path: Path) -> None:
     assert read_file(csv_path).to_pydict() == {"a": [1, 2], "b": ["x", "y"]}
 

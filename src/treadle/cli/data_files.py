@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from treadle.data.trees.service import Trees
 
 NAMED_AT_MOST = 20
+# They hold rows, but not as a table is read from.
+_ROWS_ELSEWHERE = (".xlsx", ".xls", ".ods", ".tsv", ".json", ".csv.bz2", ".csv.xz", ".avro", ".orc")
 HOUR_US = 3_600_000_000
 
 
@@ -129,6 +131,12 @@ def commit(
             name, paths, message=message, progress=told_bytes, branch=branch, expect=expect
         )
     _answer(version, _sentence(version, before), as_json=as_json)
+    if kind is None and len(paths) == 1 and paths[0].name.lower().endswith(_ROWS_ELSEWHERE):
+        click.echo(
+            f"Note: {paths[0].name} is kept as a file. To have its rows, too, export them as CSV, "
+            "JSON lines, Parquet or Arrow; --as files says that you mean it.",
+            err=True,
+        )
 
 
 @click.command(

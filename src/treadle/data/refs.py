@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from treadle.storage.transaction import Transaction
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-_TIME = re.compile(r"\d{4}-\d{2}-\d{2}(T|$)")
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}([T ]|$)")
 
 
 class Ref(NamedTuple):
@@ -37,8 +37,18 @@ class Ref(NamedTuple):
 
 
 def parse_ref(ref: str) -> Ref:
-    """Split `name@version`; without a version the latest is meant."""
-    name, _, version = ref.partition("@")
+    """Split `name@version`; without a version the latest is meant.
+
+    Raises InvalidInput where one half is missing: a variable that a script left empty would
+    otherwise be the newest version.
+    """
+    name, sign, version = ref.partition("@")
+    if not name or (sign and not version):
+        raise InvalidInput(
+            f"{ref!r} names no version.",
+            hint=f"Write {name or 'NAME'} for the newest, {name or 'NAME'}@3, or "
+            f"{name or 'NAME'}@ with a branch, a tag, a time or the start of a digest.",
+        )
     return Ref(name, version or LATEST)
 
 
@@ -54,7 +64,9 @@ def find_even_removed(tx: Transaction, ref: str) -> DatasetVersion:
     """Return the version a reference means, removed or not. Raises NotFound with near misses."""
     name, wanted = parse_ref(ref)
     if not sql.is_known(tx, name):
-        raise NotFound("dataset", name, known=sql.names(tx))
+        names = tuple(sql.names(tx))
+        hint = "" if names else f"This home has none yet: treadle data commit FILE --name {name}"
+        raise NotFound("dataset", name, known=names, hint=hint)
     number = int(wanted) if _is_number(wanted) else _pointed_at(tx, name, wanted)
     found = sql.version_by_number(tx, name, number) if number else None
     if found is None and len(wanted) >= LEAST_PREFIX:

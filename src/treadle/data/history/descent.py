@@ -208,8 +208,12 @@ class Descent(Trees):
 
 
 def _version_of(tx: Transaction, name: str, ref: str) -> DatasetVersion:
-    """Return a version of a dataset, named whole (`flights@3`) or by what follows the name."""
-    version = find_version(tx, ref if "@" in ref else f"{name}@{ref}")
+    """Return a version of a dataset, named whole (`flights@3`) or by what follows the name.
+
+    Empty is the head of main.
+    """
+    asked = f"{name}@{ref}" if ref else name
+    version = find_version(tx, ref if "@" in ref else asked)
     if version.dataset != name:
         raise InvalidInput(f"{version.ref} is no version of {name}.")
     return version

@@ -131,6 +131,9 @@ def _require_file(path: Path) -> None:
         return
     if path.is_dir():
         raise InvalidInput(f"{path} is a folder.", hint="Commit one file.")
+    if path.is_symlink():
+        hint = f"It is a link to {path.readlink()}, where nothing is."
+        raise NotFound("file", path.name, hint=hint)
     beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
     hint = "" if beside else f"The folder {path.parent} is {_what_is(path.parent)}."
     raise NotFound("file", path.name, known=beside, hint=hint)

@@ -68,7 +68,9 @@ def diff(request: Request) -> Response:
     """Say what two versions differ in: from=, to=, key=A,B; at most `limit` rows of each kind."""
     asked = Asked(request, "from", "to", "key", "limit")
     data, name = app_of(request).data, request.path_params["name"]
-    before, after = (data.version(f"{name}@{asked.text(side) or ''}") for side in ("from", "to"))
+    before, after = (
+        data.version(f"{name}@{asked.text(side) or 'latest'}") for side in ("from", "to")
+    )
     if not before.is_table and not after.is_table:
         return json_answer(data.diff_files(before.ref, after.ref))
     work = data.diff_work(before.ref, after.ref)
