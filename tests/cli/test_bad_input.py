@@ -212,3 +212,14 @@ def test_a_spreadsheet_is_kept_as_a_file_and_said_to_be(cli, tmp_path):
 
     assert said.out.startswith("sales@1  1 files")
     assert said.err.startswith("Note: sales.xlsx is kept as a file.")
+
+
+@pytest.mark.parametrize("verb", [("hold", "--reason", "odd"), ("reject",)], ids=["hold", "reject"])
+def test_what_would_happen_is_json_where_json_was_asked_for(cli, project, verb):
+    version = {"hold": "flights@1", "reject": "late-outcomes@1"}[verb[0]]
+    words = ("data", "quarantines", verb[0], version, *verb[1:])
+
+    said = cli(*words, "--dry-run", "--json", cwd=project)
+
+    assert said.json["version"] == version
+    assert said.json["rows"] > 0

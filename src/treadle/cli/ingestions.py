@@ -177,6 +177,9 @@ def remove(ctx: click.Context, *, name: str, dry_run: bool, yes: bool, as_json: 
     """Have a dataset grow no longer. Its versions stay."""
     verbs: Ingestions = client_of(ctx).data.ingestions
     found = verbs.of(name)
+    if dry_run and as_json:
+        print_json(found)
+        return
     if dry_run:
         click.echo(f"would remove ingestion {found.number} of {name}, its versions stay")
         return

@@ -139,7 +139,8 @@ def hold(ctx: click.Context, *, version: str, reason: str, dry_run: bool, as_jso
     data = client_of(ctx).data
     found = data.version(version)
     if dry_run:
-        click.echo(f"would hold {found.ref}: {found.rows:,} rows")
+        told = f"would hold {found.ref}: {counted(found.rows)}"
+        _would(told, found.ref, found.rows, as_json=as_json)
         return
     _decided(data.quarantine(found.ref, reason=reason, evidence={"by": "hand"}), as_json=as_json)
 
@@ -173,7 +174,9 @@ def release(
     held, values = _found(data, what, state=HELD), _values(where)
     rows = _meant(data, held, check, values)
     if dry_run:
-        _would("release", held, rows)
+        since = f"held since {when(held.at)} UTC"
+        told = f"would release {held.ref}: {counted(rows)}, {since}"
+        _would(told, held.ref, rows, as_json=as_json)
         return
     if not yes:
         question = f"Use {_named(held, rows)} after all? It was held: {held.reason}"
@@ -210,7 +213,9 @@ def reject(
     held, values = _found(data, what, state=HELD), _values(where)
     rows = _meant(data, held, check, values)
     if dry_run:
-        _would("reject", held, rows)
+        since = f"held since {when(held.at)} UTC"
+        told = f"would reject {held.ref}: {counted(rows)}, {since}"
+        _would(told, held.ref, rows, as_json=as_json)
         return
     if not yes:
         question = f"Never use {_named(held, rows)}? It was held: {held.reason}"
@@ -273,8 +278,11 @@ def _named(held: Quarantine, rows: int) -> str:
     return held.ref if held.kind == "version" else f"{counted(rows)} of {held.ref}"
 
 
-def _would(verb: str, held: Quarantine, rows: int) -> None:
-    click.echo(f"would {verb} {held.ref}: {counted(rows)}, held since {when(held.at)} UTC")
+def _would(told: str, ref: str, rows: int, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"version": ref, "rows": rows})
+    else:
+        click.echo(told)
 
 
 def _where_to(found: Quarantine) -> str:
