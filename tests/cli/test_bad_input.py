@@ -223,3 +223,15 @@ def test_what_would_happen_is_json_where_json_was_asked_for(cli, project, verb):
 
     assert said.json["version"] == version
     assert said.json["rows"] > 0
+
+
+def test_a_command_that_had_the_table_engine_ends_without_a_word(tmp_path):
+    said = subprocess.run(
+        [sys.executable, "-c", f"import duckdb; {MAIN}", "--version"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+
+    assert (said.returncode, said.stderr) == (0, "")
