@@ -51,6 +51,19 @@ def test_an_encrypted_home_is_pushed_and_pulled(cli, home, key, tmp_path):
     assert (pushed.code, pulled.code) == (0, 0), pushed.err + pulled.err
 
 
+def test_a_database_that_was_at_two_places_is_told(cli, home, tmp_path):
+    alone = cli("objects", "owners")
+    home.rename(tmp_path / "moved")
+    (tmp_path / "in" / "b").write_bytes(b"new")
+    cli("--home", "moved", "data", "commit", "in", "--name", "pets")
+
+    told = cli("--home", "moved", "objects", "owners")
+
+    assert alone.err == ""
+    assert "or these are copies, which cannot be told apart" in told.err
+    assert "moved/treadle.db" in told.err
+
+
 def test_without_a_key_there_are_no_keys(cli, home):
     refused = cli("objects", "keys")
 

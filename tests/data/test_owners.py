@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import shutil
 import time
 from contextlib import closing
 from pathlib import Path
@@ -13,8 +15,10 @@ import pytest
 
 from treadle import connect
 from treadle.kernel.errors import Conflict, Corrupt, NotFound
+from treadle.kernel.settings import load_settings
+from treadle.server.inference.__main__ import open_runtime
 from treadle.storage.metadata import open_metadata
-from treadle.storage.owners import Owners
+from treadle.storage.owners import Owner, Owners, Place
 from treadle.storage.stores import open_blobs
 
 if TYPE_CHECKING:
@@ -120,6 +124,48 @@ def test_a_database_that_is_moved_stays_the_same_owner(tmp_path: Path) -> None:
 
         owners.require_alone()
         assert [owner.id for owner in owners.owners()] == [owners.own_id]
+
+
+def test_a_copy_of_a_database_is_seen_by_where_it_is(tmp_path: Path, shared: str) -> None:
+    with committed(tmp_path / "a", "ours"):
+        pass
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    (tmp_path / "b" / "in" / "text").write_text("a copy's")
+    with connect(tmp_path / "b" / ".treadle") as copy:
+        copy.data.commit_files("notes", [tmp_path / "b" / "in"])
+        copy._app.owners.mark()
+        (owner,) = copy._app.owners.owners()
+
+    assert [place.database.split("/")[-3] for place in owner.places] == ["a", "b"]
+
+
+def test_a_server_is_one_place_from_every_host() -> None:
+    owner = Owner(id="01", database="postgresql://db/treadle", host="one")
+
+    assert owner.seen_at(Place("postgresql://db/treadle", "two")) is owner
+    assert len(owner.seen_at(Place("postgresql://other/treadle", "two")).places) == 2
+
+
+def test_a_mark_of_ones_own_that_is_damaged_is_written_anew(tmp_path: Path) -> None:
+    url = (tmp_path / "objects").as_uri()
+    with closing(open_metadata(f"sqlite:///{tmp_path}/a.db")) as store:
+        own = Owners(url, store=store).own_id
+        (tmp_path / "objects" / "owners").mkdir(parents=True)
+        (tmp_path / "objects" / "owners" / own).write_text("?")
+        Owners(url, store=store).mark()
+
+        assert [owner.id for owner in Owners(url, store=store).owners()] == [own]
+
+
+def test_what_inference_would_put_bears_the_mark(tmp_path: Path) -> None:
+    with connect(tmp_path / "home") as client:
+        client.data.datasets()  # makes the database
+    runtime = open_runtime(load_settings(tmp_path / "home"))
+
+    runtime.models._serving._objects.put(io.BytesIO(b"anything"))
+
+    marks = open_blobs((tmp_path / "home" / "objects").as_uri()).list("owners")
+    assert len(list(marks)) == 1
 
 
 def test_a_mark_that_is_damaged_is_no_leave_to_remove(tmp_path: Path) -> None:

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from treadle.storage.owners import Owners
 
 
+COPIES = (
+    "It was moved; or these are copies, which cannot be told apart, and what one alone needs the "
+    "other sweeps away: then give each its own place (TREADLE_OBJECTS_URL)."
+)
 MENDED_BY = "Write them anew: treadle objects keys add"
 
 
@@ -74,6 +78,8 @@ def encrypt(ctx: click.Context, *, dry_run: bool, as_json: bool) -> None:
     What the disk or the bucket keeps of removed bytes (snapshots, versions) stays plain.
     """
     store = _encrypted(_settings(ctx))
+    if not dry_run:
+        _owners(ctx).mark()
     count, done = 0, 0
     with progress_of("Encrypting") as progress:
         for info in store.plain.iterate() if dry_run else store.encrypt_what_is_plain():
@@ -178,6 +184,9 @@ def owners(ctx: click.Context, *, limit: int, offset: int, as_json: bool) -> Non
         row=lambda o: (o.id, o.database, o.host, when(o.since), "yes" if o.id == own else ""),
         empty="No database has put an object here since there are marks.",
     )
+    for owner in found.owners():
+        if owner.also:
+            click.echo(f"{owner.id} was {' and '.join(map(str, owner.places))}. {COPIES}", err=True)
 
 
 @owners.command("forget", example="treadle objects owners forget 019d…")

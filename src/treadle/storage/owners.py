@@ -26,17 +26,44 @@ if TYPE_CHECKING:
 
 FOLDER = "owners"
 _NAMED = 3
+PLACES_KEPT = 8
 
 identities = Table(IDENTITY, metadata, Column("id", Text, primary_key=True))
 """One row, made with the database: it goes along when the database is moved or restored."""
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Where a database is: its address, and the host of one that is a file."""
+
+    database: str
+    host: str
+
+    def __str__(self) -> str:
+        return f"{self.database} on {self.host}"
+
+
 class Owner(msgspec.Struct, frozen=True, kw_only=True):
-    """A database that has put objects into a store: its id, and where it was then."""
+    """A database that has put objects into a store: its id, and where it was then.
+
+    `also` is where else one of that id has been since: it was moved, or it is a copy.
+    """
 
     id: str
     database: str
     host: str
+    also: tuple[Place, ...] = ()
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Return everywhere it has been, the first place first."""
+        return (Place(self.database, self.host), *self.also)
+
+    def seen_at(self, place: Place) -> Owner:
+        """Return it as one that is at a place now, too; a server is the same from every host."""
+        is_file = place.database.startswith("sqlite")
+        if any(p == place or (p.database == place.database and not is_file) for p in self.places):
+            return self
+        return msgspec.structs.replace(self, also=(*self.also, place)[-PLACES_KEPT:])
 
     @property
     def since(self) -> int:
@@ -67,8 +94,13 @@ class Owners:
         if self._is_marked:
             return
         blobs, own = self._blobs(), self.own_id
-        if blobs.stat(_key(own)) is None:
-            mark = Owner(id=own, database=self._database, host=socket.gethostname())
+        here = Place(self._database, socket.gethostname())
+        try:
+            known = _read(blobs, _key(own))
+            mark = known.seen_at(here)
+        except (NotFound, Corrupt):
+            known, mark = None, Owner(id=own, database=here.database, host=here.host)
+        if mark is not known:
             blobs.put(_key(own), io.BytesIO(msgspec.json.encode(mark)))
         self._is_marked = True
 

@@ -19,6 +19,7 @@ from treadle.serving.known_keys import RememberingSigner
 from treadle.serving.runtime import Runtime
 from treadle.serving.service import Serving
 from treadle.storage.metadata import SqlMetadataStore
+from treadle.storage.owners import owners_of
 from treadle.storage.stores import open_objects
 
 if TYPE_CHECKING:
@@ -54,7 +55,11 @@ def open_runtime(settings: Settings) -> Runtime:
     """
     clock = PlayedClock(settings.home / "clock") if settings.clock == "played" else SystemClock()
     store = SqlMetadataStore(settings.where_metadata(), clock=clock)
-    objects = open_objects(settings.where_objects(), key=settings.objects_key)
+    objects = open_objects(
+        settings.where_objects(),
+        key=settings.objects_key,
+        before_put=owners_of(settings, store=store).mark,
+    )
     registry = Registry(
         store=store, objects=objects, signer=RememberingSigner(settings.home / "keys", store=store)
     )
