@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from treadle.data.branches.entities import Need
     from treadle.data.history.descent import Descent
-    from treadle.data.remotes.service import Remotes
+    from treadle.data.remotes.upkeep import RemoteUpkeep
     from treadle.data.service import Data
     from treadle.data.trees.service import Trees
     from treadle.evaluation.service import Evaluation
@@ -134,11 +134,11 @@ class App:
         return self._of_data(Descent)
 
     @cached_property
-    def remotes(self) -> Remotes:
+    def remotes(self) -> RemoteUpkeep:
         """Of datasets what shares their versions: for who needs no more of `data`."""
-        from treadle.data.remotes.service import Remotes  # only who asks pays
+        from treadle.data.remotes.upkeep import RemoteUpkeep  # only who asks pays
 
-        return self._of_data(Remotes)
+        return self._of_data(RemoteUpkeep)
 
     @cached_property
     def tracking(self) -> Tracking:

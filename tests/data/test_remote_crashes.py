@@ -1,4 +1,4 @@
-"""Push and pull by processes that are killed at each of their writes, or push at once."""
+"""Push, pull and sweep by processes that are killed at each of their writes, or push at once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 OPEN = """
     import os, signal, sys
     from pathlib import Path
+    from treadle.data.entities import DatasetVersion
     from treadle.data.remotes.depot import open_depot
+    from treadle.data.remotes.pull import chunks_of
+    from treadle.data.remotes.reading import RemoteReader
     from treadle.data.service import Data
     from treadle.kernel.errors import Conflict
     from treadle.storage.blobs.folder import FolderBlobs
@@ -43,11 +46,24 @@ DIE_AT_EACH_STEP = (
     def act():
         if sys.argv[4] == "push":
             opened(here).push("pets", to=str(far))
+        elif sys.argv[4] == "sweep":
+            data = opened(here)
+            if len(open_depot(str(far)).turn("pets").state.versions) == 2:
+                data.remove_from_remote("pets@1", remote=str(far), live_share=1)
+            data.gc_remote(remote=str(far), older_than=0)
         else:
             opened(there).pull("pets", source=str(far))
 
     def check():
-        if sys.argv[4] == "push":
+        if sys.argv[4] == "sweep":
+            depot = open_depot(str(far))
+            state = depot.turn("pets").state
+            records = depot.records([held.record for held in state.versions], DatasetVersion)
+            reader = RemoteReader(depot, state.indexes)
+            chunks = chunks_of(records, reader)
+            assert {digest for digest, _ in reader.each(reader.find(list(chunks)))} == chunks
+            assert records
+        elif sys.argv[4] == "push":
             depot = open_depot(str(far))
             if depot.is_remote() and depot.turn("pets").number:
                 data = opened(there)
@@ -70,7 +86,8 @@ DIE_AT_EACH_STEP = (
                 return real(*args, **named)
             return counted
         for kind, name in [
-            (FolderBlobs, "put"), (FolderBlobs, "create"), (FolderObjectStore, "put"),
+            (FolderBlobs, "put"), (FolderBlobs, "create"), (FolderBlobs, "delete"),
+            (FolderObjectStore, "put"),
             (SqlMetadataStore, "_commit"), (os, "replace"), (os, "link"),
         ]:
             setattr(kind, name, step(getattr(kind, name)))
@@ -160,6 +177,24 @@ def test_a_pull_that_is_killed_at_any_step_leaves_nothing_half(tmp_path: Path) -
         path.name for path in packs_of(tmp_path / "far")
     }
     there._store.close()
+
+
+def test_a_sweep_that_is_killed_at_any_step_leaves_all_that_is_named(tmp_path: Path) -> None:
+    commit(tmp_path / "here", tmp_path / "in", 1, 2)
+    (tmp_path / "in" / "1").unlink()
+    commit(tmp_path / "here", tmp_path / "in", 3)
+    data = opened(tmp_path / "here")
+    data.push("pets", to=str(tmp_path / "far"))
+
+    ends = killed_at_each_step(tmp_path, "sweep")
+
+    assert ends[-1] == [0, 0]
+    assert set(map(tuple, ends[:-1])) == {(-9, 0)}
+    assert len(ends) > 15
+    # What was left by the deaths went as well: two files are needed, in a pack each.
+    assert len(packs_of(tmp_path / "far")) == 2
+    assert data.gc_remote(remote=str(tmp_path / "far"), older_than=0).is_empty
+    data._store.close()
 
 
 PUSH_WHEN_TOLD = (

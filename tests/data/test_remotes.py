@@ -407,9 +407,9 @@ def test_a_pack_that_lies_about_what_it_holds_is_not_taken(
     lie = type(index)(index.format, index.pack, index.size_bytes, swapped)
     turn = depot.turn("images")
     state = type(turn.state)(
-        dataset="images", versions=turn.state.versions, indexes=(depot.put_index(lie),)
+        dataset="images", versions=turn.state.versions, indexes=(depot.put_index(lie, era=0),)
     )
-    depot.advance(turn, state, at=0, is_locked=False)
+    depot.advance(turn, state, era=0, at=0, is_locked=False)
 
     with pytest.raises(Corrupt):
         there.data.pull("images", source=far)
@@ -505,9 +505,9 @@ def test_what_a_remote_does_not_have_is_said(
 
 
 def test_a_remote_of_a_later_format_is_refused(there: Home, far: str) -> None:
-    write(Path(far) / "format", b'{"format":3}')
+    write(Path(far) / "format", b'{"format":4}')
 
-    with pytest.raises(InvalidInput, match="is of format 3, not 2"):
+    with pytest.raises(InvalidInput, match="is of format 4, not 3"):
         there.data.pull("images", source=far)
 
 

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 
 from treadle.data.service import Data
-from treadle.kernel.errors import Conflict, InvalidInput, Unavailable
+from treadle.kernel.errors import Conflict, InvalidInput, NotFound, Unavailable
 from treadle.storage.metadata import open_metadata
-from treadle.storage.stores import open_objects
+from treadle.storage.stores import open_blobs, open_objects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -135,3 +135,65 @@ def test_what_is_plain_does_not_become_encrypted(here: Data, tmp_path: Path) -> 
         here.add_remote("again", str(tmp_path / "far"), encrypted=True)
     with pytest.raises(InvalidInput, match="either encrypted or plain"):
         here.add_remote("both", str(tmp_path / "both"), encrypted=True, plain=True)
+
+
+def test_the_master_key_of_a_remote_is_exchanged_and_nothing_else(
+    here: Data, new_home: Callable[..., Data], tmp_path: Path, far: str
+) -> None:
+    here.add_remote("origin", far, encrypted=True)
+    here.push("notes")
+    before = contents(far)
+
+    planned = here.rotate_remote_key(new=OTHER, dry_run=True)
+    same = contents(far) == before
+    done = here.rotate_remote_key(new=OTHER)
+    again = here.rotate_remote_key(new=OTHER)
+    new_home("there", key=OTHER).pull("notes", source=far)
+
+    assert same
+    assert (planned.data_keys, planned.before, planned.after) == (1, done.before, done.after)
+    assert again.before == ""
+    changed = {key for key, held in before.items() if contents(far).get(key) != held}
+    assert {key.partition("/")[0] for key in changed} == {"keys"}
+    with pytest.raises(Unavailable, match=r"The remote .* is encrypted under master key") as caught:
+        here.pull("notes")
+    assert "treadle objects keys rotate --to FILE" in str(caught.value)
+    assert "data remote rotate-key NAME --from OLD-FILE" in str(caught.value)
+
+
+def test_a_home_whose_key_was_exchanged_brings_the_remote_along(
+    here: Data, new_home: Callable[..., Data], tmp_path: Path
+) -> None:
+    far = str(tmp_path / "far")
+    here.add_remote("origin", far, encrypted=True)
+    here.push("notes")
+    later = new_home("later", key=OTHER)
+
+    later.rotate_remote_key(remote=far, old=KEY)
+    later.pull("notes", source=far)
+    back = new_home("plain", key="").rotate_remote_key(remote=far, old=OTHER, new=KEY)
+
+    assert back.data_keys == 1
+    assert here.push("notes").is_empty
+
+
+def test_only_what_has_keys_has_them_exchanged(
+    here: Data, new_home: Callable[..., Data], tmp_path: Path
+) -> None:
+    here.add_remote("plain", str(tmp_path / "far"), plain=True)
+    here.push("notes")
+
+    with pytest.raises(InvalidInput, match="not encrypted: it has no keys"):
+        here.rotate_remote_key(new=OTHER)
+    with pytest.raises(NotFound, match="remote at"):
+        here.rotate_remote_key(remote=str(tmp_path / "nowhere"), new=OTHER)
+    here.add_remote("sealed", str(tmp_path / "sealed"), encrypted=True)
+    with pytest.raises(InvalidInput, match="This home has no master key"):
+        new_home("bare", key="").rotate_remote_key(remote=str(tmp_path / "sealed"), new=OTHER)
+
+
+def contents(far: str) -> dict[str, tuple[int, int]]:
+    """Everything that lies in a place, how large it is and since when."""
+    blobs = open_blobs(far)
+    folders = ("indexes", "keys", "packs", "records", "refs")
+    return {i.key: (i.size_bytes, i.put_at) for f in folders for i in blobs.list(f)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import random
 import subprocess
 import sys
@@ -27,16 +28,19 @@ from treadle.storage.encryption.format import (
     stored_size,
 )
 from treadle.storage.encryption.keyring import MasterKey, master_key, write_new_key
+from treadle.storage.encryption.rotation import rotate
 from treadle.storage.objects import FolderObjectStore, put_bytes, read_bytes
 from treadle.storage.ports import Span
 from treadle.storage.stores import drafts_of, open_encrypted, open_objects
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from treadle.storage.encryption.objects import EncryptedObjectStore
 
 KEY, OTHER = "c0ffee00" * 8, "0badcafe" * 8
+MASTER = MasterKey(bytes.fromhex(OTHER))
 DATA_KEY = DataKey(bytes(range(16)), bytes(range(32)))
 SALT = bytes(range(100, 132))
 SECRET = b"nobody may read this " * 10
@@ -324,6 +328,116 @@ def test_another_master_opens_the_same_objects(
     assert not keys.keys() & files(tmp_path / "keys").keys()
     with pytest.raises(Unavailable, match="under master key"):
         read_bytes(open_objects(tmp_path.as_uri(), key=KEY), kept.digest)
+
+
+class Killed(BaseException):
+    """What ends a process that is killed."""
+
+
+@pytest.mark.parametrize("is_done", [False, True])
+@pytest.mark.parametrize("fatal", range(1, 5))
+def test_an_exchange_that_is_killed_is_done_by_the_next(
+    objects: EncryptedObjectStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fatal: int,
+    is_done: bool,
+) -> None:
+    kept = put_bytes(objects, SECRET)
+    calls = itertools.count(1)
+
+    def until_then(real: Callable[..., object]) -> Callable[..., object]:
+        def called(*args: object, **named: object) -> object:
+            number = next(calls)
+            if number == fatal and not is_done:
+                raise Killed
+            answer = real(*args, **named)
+            if number == fatal:
+                raise Killed
+            return answer
+
+        return called
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FolderObjectStore, "put", until_then(FolderObjectStore.put))
+        patch.setattr(FolderObjectStore, "delete", until_then(FolderObjectStore.delete))
+        with pytest.raises(Killed):
+            rotate(objects.keys, MASTER)
+
+    opens = [key for key in (KEY, OTHER) if reads(tmp_path, key, kept.digest)]
+    done = rotate(open_encrypted(tmp_path.as_uri(), key=KEY).keys, MASTER)
+    again = rotate(open_encrypted(tmp_path.as_uri(), key=KEY).keys, MASTER)
+
+    assert opens
+    assert (done.data_keys, again.data_keys, again.before) == (1, 1, "")
+    assert reads(tmp_path, OTHER, kept.digest)
+    assert not reads(tmp_path, KEY, kept.digest)
+    assert len(files(tmp_path / "keys")) == 2
+
+
+def reads(place: Path, key: str, digest: str) -> bool:
+    try:
+        return read_bytes(open_encrypted(place.as_uri(), key=key), digest) == SECRET
+    except Unavailable:
+        return False
+
+
+def test_a_data_key_that_is_added_meanwhile_comes_along(
+    objects: EncryptedObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_bytes(objects, b"first")
+    beside = open_encrypted(tmp_path.as_uri(), key=KEY)
+    real, added = FolderObjectStore.put, []
+
+    def put(self: FolderObjectStore, *args: object, **named: object) -> object:
+        if not added:
+            added.append(0)
+            added[0] = beside.keys.add().id.hex()
+        return real(self, *args, **named)
+
+    monkeypatch.setattr(FolderObjectStore, "put", put)
+    rotate(objects.keys, MASTER)
+    late = put_bytes(beside, SECRET)
+
+    other = open_encrypted(tmp_path.as_uri(), key=OTHER)
+    assert added[0] in {key.id for key in other.keys.listed()}
+    assert read_bytes(other, late.digest) == SECRET
+    assert other.keys.masters() == {MASTER.id}
+
+
+def test_a_data_key_that_is_added_under_the_next_master_stays(
+    objects: EncryptedObjectStore, tmp_path: Path
+) -> None:
+    put_bytes(objects, b"first")
+    old = files(tmp_path / "keys")
+    rotate(objects.keys, MASTER)
+    ahead = open_encrypted(tmp_path.as_uri(), key=OTHER)
+    ahead.keys.add()
+    kept = put_bytes(ahead, SECRET)
+    for name, body in old.items():  # as if it had been killed before it removed these
+        path = tmp_path / "keys" / name[:2] / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(body)
+
+    done = rotate(open_encrypted(tmp_path.as_uri(), key=KEY).keys, MASTER)
+
+    assert done.before
+    assert reads(tmp_path, OTHER, kept.digest)
+    assert len(files(tmp_path / "keys")) == 2
+
+
+def test_a_plan_of_an_exchange_changes_nothing(
+    objects: EncryptedObjectStore, tmp_path: Path
+) -> None:
+    put_bytes(objects, SECRET)
+    before = files(tmp_path / "keys")
+
+    planned = rotate(objects.keys, MASTER, dry_run=True)
+
+    assert (planned.data_keys, planned.after) == (1, MASTER.id)
+    assert files(tmp_path / "keys") == before
+    with pytest.raises(Unavailable, match="if it was exchanged, to the new one"):
+        rotate(open_encrypted(tmp_path.as_uri(), key="0a" * 32).keys, MASTER)
 
 
 def test_a_new_data_key_is_for_new_objects(objects: EncryptedObjectStore, tmp_path: Path) -> None:

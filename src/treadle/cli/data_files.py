@@ -22,6 +22,7 @@ from treadle.cli.output import (
     yes_option,
 )
 from treadle.cli.progress import progress_of
+from treadle.cli.remote_upkeep import sweep_remote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -288,15 +289,21 @@ def _sufferers(damage: Damage) -> str:
     return ", ".join(named[:NAMED_AT_MOST]) + more or "nothing needs it"
 
 
-@click.command("gc", cls=Command, example="treadle data gc --dry-run\ntreadle data gc --yes")
+@click.command(
+    "gc",
+    cls=Command,
+    example="treadle data gc --dry-run\ntreadle data gc --yes\ntreadle data gc --remote origin",
+)
+@click.option(
+    "--remote", default="", metavar="REMOTE", help="Free a remote's: its name, URL or folder."
+)
 @click.option(
     "--older-than",
     "hours",
-    default=1.0,
-    show_default=True,
+    default=None,
     metavar="HOURS",
     type=click.FloatRange(0),
-    help="Spare what was written later than so many hours ago.",
+    help="Spare what was written later than so many hours ago. [default: 1; of a remote 24]",
 )
 @click.option(
     "--live",
@@ -314,7 +321,8 @@ def _sufferers(damage: Damage) -> str:
 def gc(
     ctx: click.Context,
     *,
-    hours: float,
+    remote: str,
+    hours: float | None,
     live_percent: float,
     dry_run: bool,
     yes: bool,
@@ -324,9 +332,15 @@ def gc(
 
     What deleted runs and experiments had is needed until `treadle gc` has removed their rows. It
     is safe beside whatever writes; an object that nothing names yet is spared for an hour always.
+    With --remote it frees what no version there needs, whoever pushed it; packs go when nothing in
+    them is needed.
     """
+    if remote:
+        sweep_remote(ctx, remote, hours=hours, dry_run=dry_run, yes=yes, as_json=as_json)
+        return
     data = client_of(ctx).data
-    asked: Any = {"older_than": int(hours * HOUR_US), "live_share": live_percent / 100}
+    older_than = int((1 if hours is None else hours) * HOUR_US)
+    asked: Any = {"older_than": older_than, "live_share": live_percent / 100}
     found = data.gc(dry_run=True, **asked)
     if not found.is_empty and not dry_run:
         if not yes:

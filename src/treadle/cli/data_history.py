@@ -21,6 +21,7 @@ from treadle.cli.output import (
     when_utc,
     yes_option,
 )
+from treadle.cli.remote_upkeep import remove_there
 
 if TYPE_CHECKING:
     from treadle.data.branches.entities import Need, Pointer
@@ -198,9 +199,22 @@ def revert(
     cls=Command,
     example="treadle data rm flights@2 --dry-run\n"
     "treadle data rm flights@2 --yes\n"
-    "treadle data restore flights@2",
+    "treadle data restore flights@2\n"
+    "treadle data rm flights@2 --remote origin",
 )
 @click.argument("ref")
+@click.option(
+    "--remote", default="", metavar="REMOTE", help="Take it out of a remote, not from here."
+)
+@click.option(
+    "--live",
+    "live_percent",
+    default=50.0,
+    show_default=True,
+    metavar="PERCENT",
+    type=click.FloatRange(0, 100),
+    help="In a remote: write packs with some of it anew if less than so much stays; 100: all.",
+)
 @click.option(
     "--force", is_flag=True, help="Although runs, models or evaluations were made from it."
 )
@@ -209,14 +223,29 @@ def revert(
 @json_option
 @click.pass_context
 def rm(
-    ctx: click.Context, *, ref: str, force: bool, dry_run: bool, yes: bool, as_json: bool
+    ctx: click.Context,
+    *,
+    ref: str,
+    remote: str,
+    live_percent: float,
+    force: bool,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
 ) -> None:
     """Remove a version (flights@2), or a dataset with all its versions (flights).
 
     Who reads it is told from then on who removed it and when. Restore brings it back within
     a week; then `treadle data gc` takes it. What a branch, a tag, a contract or an
     endpoint needs is not removed.
+
+    With --remote it is taken out of there: by its number there or its digest. Branches there go
+    back to what it was made on, tags at it go; `treadle data gc --remote` frees its bytes.
     """
+    if remote:
+        live = live_percent / 100
+        remove_there(ctx, ref, remote, live=live, dry_run=dry_run, yes=yes, as_json=as_json)
+        return
     data = client_of(ctx).data
     if dry_run or not yes:
         would = data.remove(ref, force=force, dry_run=True)

@@ -83,6 +83,34 @@ def remove(ctx: click.Context, *, name: str, as_json: bool) -> None:
     _answer(gone, f"Forgot {gone.name}; what lies in {gone.url} stays", as_json=as_json)
 
 
+@remote.command(
+    "rotate-key",
+    cls=Command,
+    example="treadle data remote rotate-key origin --to next.key\n"
+    "treadle data remote rotate-key origin --from last.key",
+)
+@click.argument("name")
+@click.option("--to", "new", default="", metavar="FILE", help="The next key; else the home's.")
+@click.option("--from", "old", default="", metavar="FILE", help="The key now; else the home's.")
+@dry_run_option
+@json_option
+@click.pass_context
+def rotate_key(
+    ctx: click.Context, *, name: str, new: str, old: str, dry_run: bool, as_json: bool
+) -> None:
+    """Exchange the master key of an encrypted remote; no byte of data there is written anew.
+
+    Its data keys are wrapped with another one. Who has the old one alone is told what to do. If it
+    is killed, run it again.
+    """
+    from treadle.cli.objects import wrapped
+
+    if not (new or old):
+        raise click.UsageError("Say --to FILE, the next key, or --from FILE, the one it has now.")
+    done = app_of(ctx).remotes.rotate_remote_key(remote=name, old=old, new=new, dry_run=dry_run)
+    _answer(done, wrapped(done, dry_run=dry_run), as_json=as_json)
+
+
 @click.command(
     "push",
     cls=Command,
@@ -181,9 +209,12 @@ def _tell(done: Sequence[Moved], verb: str, *, nothing: str, as_json: bool) -> N
         print_json(done)
         return
     for each in done:
-        click.echo(
-            f"{each.dataset}: {each.remote} {nothing}" if each.is_empty else _sentence(each, verb)
-        )
+        if each.is_empty and each.notes:
+            click.echo(f"{each.dataset}: nothing moved  {each.remote}")
+        elif each.is_empty:
+            click.echo(f"{each.dataset}: {each.remote} {nothing}")
+        else:
+            click.echo(_sentence(each, verb))
     if not done:
         click.echo("There are no datasets.")
 

@@ -25,6 +25,7 @@ from treadle.kernel.errors import InvalidInput, NotFound
 if TYPE_CHECKING:
     from treadle.kernel.settings import Settings
     from treadle.storage.encryption.objects import EncryptedObjectStore
+    from treadle.storage.encryption.rotation import Rotation
     from treadle.storage.owners import Owners
 
 
@@ -154,17 +155,15 @@ def rotate(ctx: click.Context, *, path: Path, dry_run: bool) -> None:
     """Wrap the data keys with another master key; no object is written anew.
 
     Processes that run go on; those that start need the new key set. The old one opens nothing more.
+    Killed, it is run again. Encrypted remotes have keys of their own: `data remote rotate-key`.
     """
     from treadle.storage.encryption.keyring import master_key
+    from treadle.storage.encryption.rotation import rotate as rotated
 
-    ring, master = _encrypted(_settings(ctx)).keys, master_key(str(path))
-    count, before = len(ring.listed()), ring.master_id
-    if dry_run:
-        click.echo(f"Would wrap {count:,} data keys with {master.id} in place of {before}.")
-        return
-    ring.rotate(master)
-    click.echo(f"Wrapped {count:,} data keys with {master.id} in place of {before}.")
-    click.echo(f"From now on: export TREADLE_OBJECTS_KEY={path.absolute()}")
+    ring = _encrypted(_settings(ctx)).keys
+    click.echo(wrapped(rotated(ring, master_key(str(path)), dry_run=dry_run), dry_run=dry_run))
+    if not dry_run:
+        click.echo(f"From now on: export TREADLE_OBJECTS_KEY={path.absolute()}")
 
 
 @command.group("owners", cls=Listing, example="treadle objects owners")
@@ -206,6 +205,14 @@ def forget(ctx: click.Context, *, owner_id: str, dry_run: bool) -> None:
         click.echo(f"Would forget {known[owner_id]}.")
         return
     click.echo(f"Forgot {found.forget(owner_id)}.")
+
+
+def wrapped(found: Rotation, *, dry_run: bool) -> str:
+    """Say what the exchange of a master key did."""
+    if not found.before:
+        return f"All {found.data_keys:,} data keys are under {found.after} already."
+    verb = "Would wrap" if dry_run else "Wrapped"
+    return f"{verb} {found.data_keys:,} data keys with {found.after} in place of {found.before}."
 
 
 def damaged_keys(ctx: click.Context) -> tuple[str, ...]:

@@ -310,6 +310,45 @@ class DatasetPushed(Fact, frozen=True, kw_only=True):
         return f"dataset/{self.dataset}"
 
 
+class DatasetWithdrawn(Fact, frozen=True, kw_only=True):
+    """Versions of a dataset were removed from a remote; `versions` are their digests."""
+
+    kind: ClassVar[str] = "dataset.withdrawn"
+
+    dataset: str
+    remote: str
+    versions: tuple[str, ...]
+
+    def subject(self) -> str:
+        return f"dataset/{self.dataset}"
+
+
+class RemoteSwept(Fact, frozen=True, kw_only=True):
+    """What no version in a remote needs was removed from it."""
+
+    kind: ClassVar[str] = "remote.swept"
+
+    url: str
+    era: int
+    packs: int
+    size_bytes: int
+
+    def subject(self) -> str:
+        return f"remote/{self.url}"
+
+
+class RemoteKeyRotated(Fact, frozen=True, kw_only=True):
+    """The data keys of an encrypted remote are under another master key; `master` names it."""
+
+    kind: ClassVar[str] = "remote.key_rotated"
+
+    url: str
+    master: str
+
+    def subject(self) -> str:
+        return f"remote/{self.url}"
+
+
 class DatasetPulled(Fact, frozen=True, kw_only=True):
     """A version came from a remote; it was committed elsewhere, by `committed_by`."""
 

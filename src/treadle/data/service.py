@@ -30,7 +30,7 @@ from treadle.data.history.service import History
 from treadle.data.inference import infer_body
 from treadle.data.profiling.kept import Profiles, Reference
 from treadle.data.refs import find_version, parse_ref, version_before
-from treadle.data.remotes.service import Remotes
+from treadle.data.remotes.upkeep import RemoteUpkeep
 from treadle.data.row_quarantines import RowQuarantines
 from treadle.data.validation import check_version, compare_versions
 from treadle.kernel.errors import Conflict, InvalidInput, NotFound
@@ -44,12 +44,12 @@ if TYPE_CHECKING:
     from treadle.storage.transaction import Transaction
 
 
-class Data(Elsewhere, History, Remotes, RowQuarantines, ContractHistory):
+class Data(Elsewhere, History, RemoteUpkeep, RowQuarantines, ContractHistory):
     """Commits datasets, knows their versions, and judges them by contract.
 
     `code_commit` says at which commit the caller's code stands; a version remembers it. Versions
     that are tables (`Tables`) or files (`Trees`) have verbs of their own, and so have branches and
-    tags (`History`), sharing (`Remotes`) and comparing (`Diffs`).
+    tags (`History`), sharing (`RemoteUpkeep`) and comparing (`Diffs`).
     """
 
     # --- versions ---

@@ -15,9 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from treadle.storage.encryption.objects import EncryptedObjectStore
+    from treadle.storage.encryption.rotation import Rotation
     from treadle.storage.ports import Blobs, Drafts, ObjectStore
 
 CLOUDS = ("s3", "gs", "az")
+REMEDY = (
+    "Was the remote's exchanged: get the file of the new one, bring what is stored here under it "
+    "(treadle objects keys rotate --to FILE) and set TREADLE_OBJECTS_KEY=FILE. Was yours: exchange "
+    "the remote's as well: treadle data remote rotate-key NAME --from OLD-FILE"
+)
 
 
 def open_objects(
@@ -98,9 +104,36 @@ def sealed_blobs(url: str, blobs: Blobs, *, objects: ObjectStore | None) -> Blob
             hint="Pull from the folder or the bucket behind it.",
         )
     from treadle.storage.encryption.blobs import SealedBlobs  # noqa: PLC0415 - an option, see above
+    from treadle.storage.encryption.keyring import Words  # noqa: PLC0415 - as above, optional
 
-    keys = own.keys.elsewhere(_open(f"{url.rstrip('/')}/{KEYS}", has_key=True))
-    return SealedBlobs(blobs, keys=keys)
+    place = _open(f"{url.rstrip('/')}/{KEYS}", has_key=True)
+    words = Words(f"The remote {url} is", REMEDY)
+    return SealedBlobs(blobs, keys=own.keys.elsewhere(place, words=words))
+
+
+def rotate_keys_of(
+    url: str, *, objects: ObjectStore, old: str = "", new: str = "", dry_run: bool = False
+) -> Rotation:
+    """Wrap the data keys of encrypted blobs with another master key; no blob is written anew.
+
+    `old` and `new` are keys or their files; what is not told is the master key of `objects`. Raises
+    InvalidInput where these are not encrypted, Unavailable when the old one opens nothing.
+    """
+    from treadle.storage.encryption.keyring import Keyring, Words, master_key  # noqa: PLC0415 - an option, see above
+    from treadle.storage.encryption.rotation import rotate  # noqa: PLC0415 - as above, optional
+
+    own = _as_encrypted(objects)
+    mine = own.keys.master if own else None
+    now = master_key(old) if old else mine
+    then = master_key(new) if new else mine
+    if now is None or then is None:
+        raise InvalidInput(
+            "This home has no master key.",
+            hint="Name both: --from FILE, the remote's now, and --to FILE, its next one.",
+        )
+    place = _open(f"{url.rstrip('/')}/{KEYS}", has_key=True)
+    ring = Keyring(place, now, words=Words(f"The remote {url} is", REMEDY))
+    return rotate(ring, then, dry_run=dry_run)
 
 
 def drafts_of(objects: ObjectStore) -> Drafts:

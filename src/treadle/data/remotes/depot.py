@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -12,7 +13,17 @@ import msgspec
 
 from treadle.data.remotes import keys
 from treadle.data.remotes.cache import Cache
-from treadle.data.remotes.entities import SEALED_FORMAT, STEP_FORMAT, Head, Marker, PackIndex, State
+from treadle.data.remotes.entities import (
+    FORMAT,
+    SEALED_FORMAT,
+    STEP_FORMAT,
+    SWEPT_FORMAT,
+    Era,
+    Head,
+    Marker,
+    PackIndex,
+    State,
+)
 from treadle.kernel.actors import current_actor
 from treadle.kernel.digests import digest_bytes
 from treadle.kernel.errors import Conflict, Corrupt, InvalidInput, NotFound
@@ -35,6 +46,8 @@ class Turn(NamedTuple):
 
     number: int
     state: State
+    record: str = ""
+    """The name of the state's record."""
 
 
 class Depot:
@@ -49,6 +62,7 @@ class Depot:
         self._bare = blobs
         self._cache = cache
         self._seal = seal
+        self._format = FORMAT
 
     @property
     def lists(self) -> bool:
@@ -60,21 +74,39 @@ class Depot:
 
         Raises InvalidInput if it is newer, or encrypted and there is no key.
         """
+        marker = self.marker()
+        if marker is None:
+            return False
+        if marker.seals and not self.is_sealed:
+            self.blobs, self.is_sealed = self._seal(self.url, self._bare), True
+        self._format = marker.format
+        return True
+
+    def marker(self) -> Marker | None:
+        """Return what says that the place is a remote; None where nothing does.
+
+        Raises InvalidInput if it is newer.
+        """
         try:
             with self._bare.open(keys.MARKER) as stream:
                 marker = msgspec.json.decode(stream.read(), type=Marker)
         except NotFound:
-            return False
+            return None
         except msgspec.DecodeError as error:
             raise self._corrupt(keys.MARKER) from error
-        if marker.format > SEALED_FORMAT:
+        if marker.format > SWEPT_FORMAT:
             raise InvalidInput(
-                f"The remote {self.url} is of format {marker.format}, not {SEALED_FORMAT}.",
+                f"The remote {self.url} is of format {marker.format}, not {SWEPT_FORMAT}.",
                 hint="A newer version of Treadle wrote it: use that.",
             )
-        if marker.format == SEALED_FORMAT and not self.is_sealed:
-            self.blobs, self.is_sealed = self._seal(self.url, self._bare), True
-        return True
+        return marker
+
+    def mark_as_swept(self) -> None:
+        """Have versions of Treadle that know of no eras refuse it from now on."""
+        if self._format < SWEPT_FORMAT:
+            marker = Marker(format=SWEPT_FORMAT, is_sealed=self.is_sealed)
+            self._bare.put(keys.MARKER, io.BytesIO(msgspec.json.encode(marker)))
+            self._format = SWEPT_FORMAT
 
     def make(self) -> None:
         """Make a remote of the place, unless it is one. Raises InvalidInput if a newer one."""
@@ -102,82 +134,166 @@ class Depot:
 
     def turn(self, dataset: str) -> Turn:
         """Return where a dataset stands; step 0, and nothing, where it was never pushed."""
-        last = self._cache.last(self.url, dataset)
-        if last and not self._is_step(dataset, last):
+        while last := self._last(dataset, partial(keys.ref_key, dataset)):
+            head = self._head(dataset, last)
+            try:
+                return Turn(last, self._state(head), head.state)
+            except Corrupt:
+                if self.blobs.stat(keys.ref_key(dataset, last + 1)) is None:
+                    raise  # else that state was swept, for another has taken its place
+        return Turn(0, State(dataset=dataset))
+
+    @contextmanager
+    def comparing(self, turn: Turn, era: Era | None = None) -> Iterator[None]:
+        """Pass over that something is gone if the remote has moved on: who compares does it again.
+
+        Without an era a sweep alone is no reason.
+        """
+        try:
+            yield
+        except Corrupt:
+            is_here = self.turn(turn.state.dataset).number == turn.number
+            if is_here and (era is None or self.era().number == era.number):
+                raise
+
+    def states(self, dataset: str, *, first: int, last: int) -> dict[str, State]:
+        """Return the states, by their records, that a dataset had from one step to another.
+
+        What is not left of those that others came after is left out. Raises Corrupt when the last
+        is damaged or gone.
+        """
+        found: dict[str, State] = {}
+        for number in range(max(1, first), last + 1):
+            name = self._head(dataset, number).state
+            try:
+                found[name] = found.get(name) or self.record(name, State)
+            except Corrupt:  # swept since another one took its place
+                if number == last:
+                    raise
+        return found
+
+    def era(self) -> Era:
+        """Return the era that the remote is in.
+
+        Who pushes asks after he has read where his dataset stands: whoever begins an era afterwards
+        takes the next step before anything is removed.
+        """
+        last = self._last(f".{keys.ERAS}", keys.era_key)  # no dataset is called so
+        if not last:
+            return Era()
+        key = keys.era_key(last)
+        with self.blobs.open(key) as stream:
+            return self._decoded(stream.read(), key, Era)
+
+    def begin_era(self, era: Era, *, is_locked: bool) -> bool:
+        """Begin an era; say whether nobody else has begun that one. `is_locked` as in `advance`."""
+        key = keys.era_key(era.number)
+        return self._create(key, msgspec.json.encode(era, order="sorted"), is_locked=is_locked)
+
+    def advance(
+        self, turn: Turn, state: State | None, *, era: int, at: int, is_locked: bool
+    ) -> bool:
+        """Let a dataset have another state; say whether nobody else was there first.
+
+        Without a state it keeps the one it has: whoever has compared before compares again.
+        `is_locked` says that a lock stands for a server that does not keep who was first.
+        """
+        number, dataset = turn.number + 1, turn.state.dataset
+        record = turn.record
+        if state is not None or not record:
+            record = self.put_record(state or turn.state, era=era)
+        is_new = era or self._format == SWEPT_FORMAT
+        head = Head(
+            id=new_id(),
+            state=record,
+            actor=current_actor(),
+            at=at,
+            format=SWEPT_FORMAT if is_new else STEP_FORMAT,
+        )
+        key, data = keys.ref_key(dataset, number), msgspec.json.encode(head)
+        self._create(key, data, is_locked=is_locked)
+        # What is there says who was first: an answer may be lost and asked for again.
+        if self._head(dataset, number).id != head.id:
+            return False
+        self._cache.set_last(self.url, dataset, number)
+        return True
+
+    def record(self, name: str, kind: type[T]) -> T:
+        """Read a record, verified."""
+        return self._decoded(self._small(name, keys.record_key(name)), name, kind)
+
+    def records(self, names: Iterable[str], kind: type[T]) -> list[T]:
+        """Read records, several at once."""
+        with ThreadPoolExecutor(READERS) as pool:
+            return list(pool.map(lambda name: self.record(name, kind), names))
+
+    def put_record(self, record: msgspec.Struct, *, era: int) -> str:
+        """Store a record and return its name."""
+        data = msgspec.json.encode(record)
+        name = keys.named(digest_bytes(data), era)
+        self._put_small(name, keys.record_key(name), data)
+        return name
+
+    def put_index(self, index: PackIndex, *, era: int) -> str:
+        """Say what a pack holds that lies in the remote; return the name of that."""
+        data = msgspec.msgpack.encode(index)
+        name = keys.named(digest_bytes(data), era)
+        self._put_small(name, keys.index_key(name), data)
+        return name
+
+    def index_names(self, datasets: Iterable[str]) -> list[str]:
+        """Return the names of all indexes; where nothing can be listed, those of datasets."""
+        if self.lists:
+            return sorted(keys.name_of(info.key) for info in self.blobs.list(keys.INDEXES))
+        return sorted({i for name in datasets for i in self.turn(name).state.indexes})
+
+    def leanable(self, turn: Turn, era: Era) -> list[str]:
+        """Return the indexes of packs that who is at a turn and in an era may lean on.
+
+        A sweep never takes these away from under him. What else lies there is garbage, or about to
+        be.
+        """
+        mine = {*era.kept, *turn.state.indexes}
+        names = self.index_names([turn.state.dataset])
+        return [name for name in names if keys.era_of(name) == era.number or name in mine]
+
+    def indexes(self, names: Iterable[str]) -> Iterator[tuple[str, PackIndex]]:
+        """Read indexes, several at once, verified."""
+
+        def read(name: str) -> tuple[str, PackIndex]:
+            data = self._small(name, keys.index_key(name))
+            return name, self._decoded(data, name, PackIndex)
+
+        with ThreadPoolExecutor(READERS) as pool:
+            yield from pool.map(read, names)
+
+    def _last(self, what: str, key_of: Callable[[int], str]) -> int:
+        """Return the highest of numbers of which each implies those below, or 0."""
+
+        def is_there(number: int) -> bool:
+            return self.blobs.stat(key_of(number)) is not None
+
+        last = self._cache.last(self.url, what)
+        if last and not is_there(last):
             last = 0  # the remote was made anew
         step = 1
-        while self._is_step(dataset, last + step):
+        while is_there(last + step):
             last, step = last + step, 2 * step
         beyond = last + step
         while beyond - last > 1:
             middle = (last + beyond) // 2
-            last, beyond = (middle, beyond) if self._is_step(dataset, middle) else (last, middle)
-        if not last:
-            return Turn(0, State(dataset=dataset))
-        self._cache.set_last(self.url, dataset, last)
-        return Turn(last, self._state(self._head(dataset, last)))
+            last, beyond = (middle, beyond) if is_there(middle) else (last, middle)
+        if last:
+            self._cache.set_last(self.url, what, last)
+        return last
 
-    def advance(self, turn: Turn, state: State, *, at: int, is_locked: bool) -> bool:
-        """Let a dataset have another state; say whether nobody else was there first.
-
-        `is_locked` says that a lock stands for a server that does not keep who was first.
-        """
-        number = turn.number + 1
-        head = Head(id=new_id(), state=self.put_record(state), actor=current_actor(), at=at)
-        key, data = keys.ref_key(state.dataset, number), msgspec.json.encode(head)
-        if is_locked:
-            if self.blobs.stat(key) is not None:
-                return False
-            self.blobs.put(key, io.BytesIO(data))
-        else:
-            self.blobs.create(key, data)
-        # What is there says who was first: an answer may be lost and asked for again.
-        if self._head(state.dataset, number).id != head.id:
+    def _create(self, key: str, data: bytes, *, is_locked: bool) -> bool:
+        if not is_locked:
+            return self.blobs.create(key, data)
+        if self.blobs.stat(key) is not None:
             return False
-        self._cache.set_last(self.url, state.dataset, number)
+        self.blobs.put(key, io.BytesIO(data))
         return True
-
-    def record(self, digest: str, kind: type[T]) -> T:
-        """Read a record, verified."""
-        return self._decoded(self._small(digest, keys.record_key(digest)), digest, kind)
-
-    def records(self, digests: Iterable[str], kind: type[T]) -> list[T]:
-        """Read records, several at once."""
-        with ThreadPoolExecutor(READERS) as pool:
-            return list(pool.map(lambda digest: self.record(digest, kind), digests))
-
-    def put_record(self, record: msgspec.Struct) -> str:
-        """Store a record and return its digest."""
-        data = msgspec.json.encode(record)
-        digest = digest_bytes(data)
-        self._put_small(digest, keys.record_key(digest), data)
-        return digest
-
-    def put_index(self, index: PackIndex) -> str:
-        """Say what a pack holds that lies in the remote; return the digest of that."""
-        data = msgspec.msgpack.encode(index)
-        digest = digest_bytes(data)
-        self._put_small(digest, keys.index_key(digest), data)
-        return digest
-
-    def index_names(self, datasets: Iterable[str]) -> list[str]:
-        """Return the digests of all indexes; where nothing can be listed, those of datasets."""
-        if self.lists:
-            return sorted(info.key.split("/")[1] for info in self.blobs.list(keys.INDEXES))
-        return sorted({i for name in datasets for i in self.turn(name).state.indexes})
-
-    def indexes(self, digests: Iterable[str]) -> Iterator[tuple[str, PackIndex]]:
-        """Read indexes, several at once, verified."""
-
-        def read(digest: str) -> tuple[str, PackIndex]:
-            data = self._small(digest, keys.index_key(digest))
-            return digest, self._decoded(data, digest, PackIndex)
-
-        with ThreadPoolExecutor(READERS) as pool:
-            yield from pool.map(read, digests)
-
-    def _is_step(self, dataset: str, number: int) -> bool:
-        return self.blobs.stat(keys.ref_key(dataset, number)) is not None
 
     def _head(self, dataset: str, number: int) -> Head:
         key = keys.ref_key(dataset, number)
@@ -186,14 +302,15 @@ class Depot:
         return self._decoded(data, key, Head)
 
     def _state(self, head: Head) -> State:
-        if head.format > STEP_FORMAT:
+        if head.format > SWEPT_FORMAT:
             raise InvalidInput(
-                f"The last push to {self.url} is of format {head.format}, not {STEP_FORMAT}.",
+                f"The last push to {self.url} is of format {head.format}, not {SWEPT_FORMAT}.",
                 hint="A newer version of Treadle wrote it: use that.",
             )
         return self.record(head.state, State)
 
-    def _small(self, digest: str, key: str) -> bytes:
+    def _small(self, name: str, key: str) -> bytes:
+        digest = keys.digest_of(name)
         known = self._cache.load(digest)
         if known is not None:
             return known
@@ -207,10 +324,10 @@ class Depot:
         self._cache.keep(digest, data)
         return data
 
-    def _put_small(self, digest: str, key: str, data: bytes) -> None:
+    def _put_small(self, name: str, key: str, data: bytes) -> None:
         if self.blobs.stat(key) is None:
             self.blobs.put(key, io.BytesIO(data))
-        self._cache.keep(digest, data)
+        self._cache.keep(keys.digest_of(name), data)
 
     def _decoded(self, data: bytes, name: str, kind: type[T]) -> T:
         try:

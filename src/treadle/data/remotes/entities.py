@@ -1,7 +1,7 @@
 """What a remote is, what lies in it, and what a push or a pull has done.
 
 What lies in a remote is written once and never changed; later versions of Treadle may add fields,
-which earlier ones pass over.
+which earlier ones pass over. Things name each other by digest and era (`keys.named`).
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 import msgspec
 
 FORMAT = 1
-STEP_FORMAT = 2
-"""Of a step from which on versions are named by what they were made on, too."""
 SEALED_FORMAT = 2
 """Of a remote in which all but its marker is encrypted; what does not know that refuses it."""
+STEP_FORMAT = 2
+"""Of a step from which on versions are named by what they were made on, too."""
+SWEPT_FORMAT = 3
+"""Of a remote from which something was removed, and of a step since then."""
 
 
 class Remote(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +33,29 @@ class Marker(msgspec.Struct, frozen=True, kw_only=True):
     """Says that a place is a remote, and of which format."""
 
     format: int = FORMAT
+    is_sealed: bool = False
+
+    @property
+    def seals(self) -> bool:
+        """Say whether all else is encrypted."""
+        return self.is_sealed or self.format == SEALED_FORMAT
+
+
+class Era(msgspec.Struct, frozen=True, kw_only=True):
+    """The beginning of an era: nobody leans on what is older, but for the indexes in `kept`."""
+
+    number: int = 0
+    kept: frozenset[str] = frozenset()
+    actor: str = ""
+    at: int = 0
+    format: int = FORMAT
+
+
+class Push(msgspec.Struct, frozen=True, kw_only=True):
+    """The mark of a push that is under way: the indexes of what it has sent or leans on."""
+
+    indexes: tuple[str, ...] = ()
+    format: int = FORMAT
 
 
 class PackIndex(msgspec.Struct, frozen=True, array_like=True):
@@ -46,7 +71,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     """A version that a remote has: its digest, its number there, its record, who its parents are.
 
     A number is above those of the parents, which go by their identities; `identity` is empty where
-    it is the digest.
+    it is the digest. The whole objects that it needs were written in `era`.
     """
 
     digest: str
@@ -54,6 +79,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     record: str
     parents: tuple[str, ...] = ()
     identity: str = ""
+    era: int = 0
 
     @property
     def name(self) -> str:
@@ -61,12 +87,25 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
         return self.identity or self.digest
 
 
+class Withdrawn(msgspec.Struct, frozen=True):
+    """A version that was removed from a remote: it is not pushed again unasked.
+
+    `identity` names it in every home.
+    """
+
+    identity: str
+    digest: str
+    number: int
+    actor: str
+    at: int
+
+
 class State(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a remote has of a dataset: what is in it stays in every later one.
+    """All that a remote has of a dataset: what is in it stays in later ones until it is removed.
 
     `versions` are ordered by number, `contracts` the records of contracts, oldest first, and
     `indexes` those of all packs that the versions need. `branches` and `tags` name versions by
-    identity; these alone may differ in a later state.
+    identity. `removed` are versions that were here.
     """
 
     dataset: str
@@ -75,6 +114,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     indexes: tuple[str, ...] = ()
     branches: dict[str, str] = {}
     tags: dict[str, str] = {}
+    removed: tuple[Withdrawn, ...] = ()
     format: int = FORMAT
 
 
@@ -106,3 +146,45 @@ class Moved(msgspec.Struct, frozen=True, kw_only=True):
     def is_empty(self) -> bool:
         """Say whether there was nothing to move."""
         return not (self.versions or self.pointers)
+
+
+class Removed(msgspec.Struct, frozen=True, kw_only=True):
+    """What was removed of a dataset in a remote, or would be.
+
+    `versions` by their numbers there; `pointers` says of each branch or tag at one of them where it
+    is now, with nothing for one that is gone. A sweep then frees `freed_bytes`; `shared_bytes` of
+    the versions lie in packs that others need, and stay.
+    """
+
+    dataset: str
+    remote: str
+    versions: tuple[Held, ...]
+    pointers: dict[str, str] = {}
+    freed_bytes: int = 0
+    shared_bytes: int = 0
+    notes: tuple[str, ...] = ()
+
+
+class SweptRemote(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sweep of a remote removed, or would remove, and what it spared although unneeded."""
+
+    remote: str
+    packs: tuple[str, ...] = ()
+    objects: tuple[str, ...] = ()
+    others: int = 0
+    """How many small things that describe: indexes, records, marks."""
+    pack_bytes: int = 0
+    object_bytes: int = 0
+    other_bytes: int = 0
+    spared_bytes: int = 0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def size_bytes(self) -> int:
+        """Return how many bytes that frees."""
+        return self.pack_bytes + self.object_bytes + self.other_bytes
+
+    @property
+    def is_empty(self) -> bool:
+        """Say whether there was nothing to remove."""
+        return not (self.packs or self.objects or self.others)

@@ -12,11 +12,11 @@ from treadle.kernel.actors import current_actor
 from treadle.kernel.errors import Conflict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from treadle.data.branches.entities import Pointer, PointerKind
     from treadle.data.branches.graph import Links
-    from treadle.data.remotes.entities import State
+    from treadle.data.remotes.entities import Held, State
     from treadle.storage.transaction import Transaction
 
 
@@ -38,11 +38,23 @@ class Graph(NamedTuple):
         return tuple(self.names[p] for p in self.links.get(number, ()) if p in self.names)
 
 
+class Place(NamedTuple):
+    """A remote as it is told of: where it is, what commands call it, and what once was here.
+
+    `was_here` says whether a version was, and is gone for good.
+    """
+
+    url: str
+    name: str
+    was_here: Callable[[Held], bool]
+
+
 class Named(NamedTuple):
     """Branches and tags as a remote has them: each with a version's identity."""
 
     branches: dict[str, str]
     tags: dict[str, str]
+    notes: tuple[str, ...] = ()
 
     def differing(self, state: State) -> tuple[str, ...]:
         """Return the names that a state has otherwise, or not."""
@@ -51,12 +63,13 @@ class Named(NamedTuple):
         return tuple(name for name, identity in new.items() if old.get(name) != identity)
 
 
-def pushed(graph: Graph, state: State, *, sent: set[str], url: str, force: bool) -> Named:
+def pushed(graph: Graph, state: State, *, sent: set[str], place: Place, force: bool) -> Named:
     """Return the branches and tags of a remote after a push that leaves it with versions.
 
     Raises Conflict when one there is not known here, or is not behind ours; unless forced.
     """
-    named = Named(dict(state.branches), dict(state.tags))
+    named, notes = Named(dict(state.branches), dict(state.tags)), []
+    there_by = {held.name: held for held in state.versions}
     for pointer in graph.pointers:
         identity = graph.names[pointer.number]
         there = named.tags if pointer.kind == "tag" else named.branches
@@ -66,12 +79,14 @@ def pushed(graph: Graph, state: State, *, sent: set[str], url: str, force: bool)
         if was != identity:
             known, is_branch = graph.number(was), pointer.kind == "branch"
             if is_branch and known and descends(graph.links, known, pointer.number):
+                if known in graph.removed:
+                    notes.append(_still_there(graph, pointer, held=there_by[was], place=place))
                 continue  # ours is behind
             is_ahead = is_branch and descends(graph.links, pointer.number, known)
             if not is_ahead and not force:
-                raise _apart(graph, pointer, was=was, url=url)
+                raise _apart(graph, pointer, held=there_by[was], place=place)
         there[pointer.name] = identity
-    return named
+    return named._replace(notes=tuple(notes))
 
 
 def pulled(tx: Transaction, graph: Graph, state: State) -> tuple[str, ...]:
@@ -94,6 +109,17 @@ def pulled(tx: Transaction, graph: Graph, state: State) -> tuple[str, ...]:
     if MAIN not in mine and graph.number(state.branches.get(MAIN, "")) == 0:
         _point(tx, graph.dataset, MAIN, "branch", max(graph.names), None)
     return tuple(notes)
+
+
+def withdrawn(graph: Graph, state: State, *, url: str) -> tuple[str, ...]:
+    """Return notes of versions that are here and were removed from a remote."""
+    found = [(graph.number(gone.identity), gone) for gone in state.removed]
+    return tuple(
+        f"{graph.dataset}@{number} was removed from {url} by {gone.actor}; "
+        f"to remove it here: treadle data rm {graph.dataset}@{number}"
+        for number, gone in found
+        if number and number not in graph.removed
+    )
 
 
 def fitting(wanted: int, *, taken: set[int], parents: Sequence[int]) -> int:
@@ -130,20 +156,48 @@ def _differs(dataset: str, name: str, kind: PointerKind, known: Pointer, number:
     )
 
 
-def _apart(graph: Graph, pointer: Pointer, *, was: str, url: str) -> Conflict:
-    known = graph.number(was)
+def _still_there(graph: Graph, pointer: Pointer, *, held: Held, place: Place) -> str:
+    known = f"{graph.dataset}@{graph.number(held.name)}"
+    return (
+        f"{place.url} has {pointer.ref} at {known} still, which was removed here; "
+        f"{_remove_there(graph.dataset, held, place)}"
+    )
+
+
+def _remove_there(dataset: str, held: Held, place: Place) -> str:
+    return (
+        f"to remove it there, where it is {dataset}@{held.number}: "
+        f"treadle data rm {dataset}@{held.number} --remote {place.name}"
+    )
+
+
+def _apart(graph: Graph, pointer: Pointer, *, held: Held, place: Place) -> Conflict:
+    known, url, dataset = graph.number(held.name), place.url, graph.dataset
+    there = f"{url} has {pointer.ref} at {held.digest[:12]}"
     forced = "With --force yours takes its place; no version there is lost."
-    if not known:
-        said = f"{url} has {pointer.ref} at {was[:12]}, which is not here: somebody else pushed it"
-        hint = f"Pull it first: treadle data pull {graph.dataset}. {forced}"
+    if known in graph.removed:
+        said = f"{url} has {pointer.ref} at {dataset}@{known}, which was removed here"
+        hint = (
+            f"To go on with it: treadle data restore {dataset}@{known}; "
+            f"{_remove_there(dataset, held, place)}. {forced}"
+        )
+    elif not known and place.was_here(held):
+        said = f"{there}, which was here and was removed for good"
+        hint = (
+            f"To go on with it: treadle data pull {dataset}; "
+            f"{_remove_there(dataset, held, place)}. {forced}"
+        )
+    elif not known:
+        said = f"{there}, which is not here: somebody else pushed it"
+        hint = f"Pull it first: treadle data pull {dataset}. {forced}"
     elif pointer.kind == "tag":
-        said = f"{url} has the tag {pointer.ref} at {graph.dataset}@{known}, not {pointer.version}"
+        said = f"{url} has the tag {pointer.ref} at {dataset}@{known}, not {pointer.version}"
         hint = forced
     else:
         said = (
-            f"{url} has {pointer.ref} at {graph.dataset}@{known}, and here it is at "
+            f"{url} has {pointer.ref} at {dataset}@{known}, and here it is at "
             f"{pointer.version}: neither descends from the other"
         )
-        merge = f"treadle data merge {graph.dataset}@{known} --into {pointer.name}"
+        merge = f"treadle data merge {dataset}@{known} --into {pointer.name}"
         hint = f"Merge it first: {merge}. {forced}"
-    return Conflict(f"{said}.", hint=hint, dataset=graph.dataset, remote=url)
+    return Conflict(f"{said}.", hint=hint, dataset=dataset, remote=url)

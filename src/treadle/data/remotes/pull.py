@@ -19,6 +19,7 @@ from treadle.data.remotes.entities import Moved
 from treadle.data.remotes.pointers import fitting
 from treadle.data.remotes.reading import RemoteReader, held_by
 from treadle.data.trees.encoding import read_tree, tree_chunks
+from treadle.kernel.clock import format_instant
 from treadle.kernel.digests import digest_bytes
 from treadle.kernel.errors import Corrupt, InvalidInput, NotFound
 from treadle.storage.chunks import store as chunks_sql
@@ -28,7 +29,7 @@ from treadle.storage.chunks.writing import ChunkWriter, Intake
 from treadle.storage.objects import read_up_to
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from treadle.data.contracts import Contract
     from treadle.data.remotes.depot import Depot, Turn
@@ -52,6 +53,7 @@ class Order(NamedTuple):
     packs: list[PackIndex]
     loose: set[bytes]
     objects: dict[str, int]
+    """Whole objects by their names there, and their sizes."""
     size_bytes: int
 
 
@@ -76,13 +78,14 @@ class Puller:
         versions = self._versions(turn.state.dataset, held)
         needs_chunks = any(version.tree for version in versions)
         remote = RemoteReader(self._depot, turn.state.indexes if needs_chunks else ())
-        needed = _chunks_of(versions, remote)
+        needed = chunks_of(versions, remote)
         with self._store.read() as tx:
             missing = needed - chunks_sql.known(tx, needed)
         places = remote.find(list(missing))
         packs = [i for i in remote.indexes.values() if missing.issuperset(held_by(i))]
         loose = missing.difference(*(held_by(index) for index in packs))
-        objects = self._missing_objects(versions)
+        eras = {each.name: each.era for each in held}
+        objects = self._missing_objects(versions, eras)
         size = sum(index.size_bytes for index in packs) + sum(objects.values())
         size += sum(places[digest].length for digest in loose)
         parents = {each.name: each.parents for each in held}
@@ -115,14 +118,17 @@ class Puller:
             for each, record in zip(held, records, strict=True)
         ]
 
-    def _missing_objects(self, versions: Sequence[DatasetVersion]) -> dict[str, int]:
+    def _missing_objects(
+        self, versions: Sequence[DatasetVersion], eras: Mapping[str, int]
+    ) -> dict[str, int]:
         found: dict[str, int] = {}
-        for digest in sorted({digest for version in versions for digest in version.objects}):
+        for name in sorted({n for v in versions for n in object_names(v, eras[v.identity])}):
+            digest = keys.digest_of(name)
             if self._objects.stat(digest) is None:
-                there = self._depot.blobs.stat(keys.object_key(digest))
+                there = self._depot.blobs.stat(keys.object_key(name))
                 if there is None:
                     raise self._corrupt(f"Object {digest[:12]}… is gone from")
-                found[digest] = there.size_bytes
+                found[name] = there.size_bytes
         return found
 
     def _fetch_pack(self, index: PackIndex) -> None:
@@ -131,7 +137,7 @@ class Puller:
                 data = read_up_to(stream, index.size_bytes + 1)
         except NotFound as error:
             raise self._corrupt(f"Pack {index.pack[:12]}… is gone from") from error
-        if digest_bytes(data) != index.pack:
+        if digest_bytes(data) != keys.digest_of(index.pack):
             raise self._corrupt(f"Pack {index.pack[:12]}… is damaged in")
         entries = split_entries(index.entries)
         view = memoryview(data)
@@ -150,8 +156,9 @@ class Puller:
                 chunks_sql.add_pack(tx, info, entries, at=time.time_ns() // 1000)
         self._progress(len(data))
 
-    def _fetch_object(self, digest: str) -> None:
-        with self._depot.blobs.open(keys.object_key(digest)) as stream:
+    def _fetch_object(self, name: str) -> None:
+        digest = keys.digest_of(name)
+        with self._depot.blobs.open(keys.object_key(name)) as stream:
             info = self._objects.put(stream)
         if info.digest != digest:  # what came stays, to be swept away: it may be needed as itself
             raise self._corrupt(f"Object {digest[:12]}… is damaged in")
@@ -183,21 +190,30 @@ class Puller:
 def chosen(turn: Turn, wanted: str, *, url: str) -> list[Held]:
     """Return the versions of a remote that are meant: all, a number, a digest's start, latest."""
     versions = list(turn.state.versions)
-    if not versions:
+    gone = _withdrawn(turn, wanted)
+    if not versions and not gone:
         raise NotFound("dataset", f"{turn.state.dataset} in {url}", hint="Push it there first.")
-    if not wanted:
+    if versions and not wanted:
         return versions
-    if wanted == "latest":
+    if versions and wanted == "latest":
         return versions[-1:]
     found = [h for h in versions if str(h.number) == wanted]
     found = found or [h for h in versions if h.digest.startswith(wanted.lower())]
     if len({each.digest for each in found}) > 1:
         raise InvalidInput(f"{wanted!r} begins the digests of several versions.")
     if not found:
-        newest = f"{turn.state.dataset}@{versions[-1].number}"
-        hint = f"The newest there is {newest}."
+        hint = gone or f"The newest there is {turn.state.dataset}@{versions[-1].number}."
         raise NotFound("version", f"{turn.state.dataset}@{wanted} in {url}", hint=hint)
     return found[:1]
+
+
+def _withdrawn(turn: Turn, wanted: str) -> str:
+    """Say who removed a version, or the last of the dataset; nothing when nobody did."""
+    for gone in reversed(turn.state.removed):
+        names = ("", "latest", str(gone.number))
+        if wanted in names or gone.digest.startswith(wanted.lower()):
+            return f"{gone.actor} removed it from there on {format_instant(gone.at)}."
+    return ""
 
 
 def make_visible(tx: Transaction, order: Order, *, url: str) -> list[DatasetVersion] | None:
@@ -267,7 +283,8 @@ def told(order: Order, added: Sequence[DatasetVersion], *, url: str) -> Moved:
     )
 
 
-def _chunks_of(versions: Sequence[DatasetVersion], remote: RemoteReader) -> set[bytes]:
+def chunks_of(versions: Sequence[DatasetVersion], remote: RemoteReader) -> set[bytes]:
+    """Return every chunk that versions of a remote need. Raises Corrupt when one is unreadable."""
     trees = [version.tree for version in versions if version.tree]
     remote.join([bytes.fromhex(tree) for tree in trees])
     lists = {tree: tree_chunks(tree, reader=remote) for tree in trees}
@@ -277,6 +294,11 @@ def _chunks_of(versions: Sequence[DatasetVersion], remote: RemoteReader) -> set[
         for entry in read_tree(tree, reader=remote):
             needed.update(entry.chunks)
     return needed
+
+
+def object_names(version: DatasetVersion, era: int) -> set[str]:
+    """Return the names in a remote of the whole objects that a version needs."""
+    return {keys.named(digest, era) for digest in version.objects}
 
 
 def _is_sound(data: memoryview, entry: Entry) -> bool:

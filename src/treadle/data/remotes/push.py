@@ -22,11 +22,13 @@ from treadle.storage.objects import blocks_of, stream_of
 from treadle.storage.ports import ObjectInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from treadle.data.contracts import Contract
     from treadle.data.entities import DatasetVersion
     from treadle.data.remotes.depot import Depot, Turn
+    from treadle.data.remotes.entities import Era
+    from treadle.data.remotes.marks import PushMark
     from treadle.data.remotes.pointers import Graph, Named
     from treadle.storage.chunks.reading import ChunkReader
     from treadle.storage.ports import MetadataStore, ObjectStore
@@ -42,6 +44,15 @@ class Local(NamedTuple):
     versions: Sequence[DatasetVersion]
     contracts: Sequence[Contract]
     graph: Graph
+
+
+class Plan(NamedTuple):
+    """What is to be new in a remote, and what there is to say of it."""
+
+    new: Sequence[DatasetVersion]
+    named: Named
+    contracts: Sequence[Contract]
+    notes: tuple[str, ...]
 
 
 class Load(NamedTuple):
@@ -67,18 +78,22 @@ class Pusher:
         objects: ObjectStore,
         reader: ChunkReader,
         progress: Callable[[int], None],
+        era: Era,
+        mark: PushMark,
     ) -> None:
-        self._depot = depot
+        self.depot = depot
+        self._era = era
+        self._mark = mark
         self._store = store
         self._objects = objects
         self._reader = reader
         self._progress = progress
 
-    def load(self, dataset: str, versions: Sequence[DatasetVersion]) -> Load:
+    def load(self, turn: Turn, versions: Sequence[DatasetVersion]) -> Load:
         """Say what has to travel so that the remote has versions."""
         wanted = self._chunks_of(versions)
-        names = self._depot.index_names([dataset]) if wanted else []
-        there = RemoteReader(self._depot, names)
+        names = self.depot.leanable(turn, self._era) if wanted else []
+        there = RemoteReader(self.depot, names)
         found = there.locate(wanted)
         missing = wanted - found.keys()
         packs, loose = self._parted(missing)
@@ -93,6 +108,8 @@ class Pusher:
 
     def send(self, load: Load) -> set[str]:
         """Send it; return the indexes of all packs that are needed, those there already too."""
+        if load.chunks or load.indexes:
+            self._mark.note(load.indexes)
         with ThreadPoolExecutor(SENDERS) as pool:
             try:
                 sent = list(pool.map(self._send_pack, load.packs))
@@ -101,6 +118,26 @@ class Pusher:
                 pool.shutdown(cancel_futures=True)
                 raise
         return {*load.indexes, *sent, *self._send_loose(load.loose)}
+
+    @property
+    def era(self) -> int:
+        """Return the number of the era that it writes in."""
+        return self._era.number
+
+    def next_state(self, turn: Turn, plan: Plan, *, graph: Graph, indexes: set[str]) -> State:
+        """Describe what is new, and return the state that has it too."""
+        return next_state(
+            turn,
+            [(version, self.depot.put_record(version, era=self.era)) for version in plan.new],
+            graph=graph,
+            named=plan.named,
+            contracts=[
+                self.depot.put_record(portable(contract), era=self.era)
+                for contract in plan.contracts
+            ],
+            indexes=indexes,
+            era=self.era,
+        )
 
     def _chunks_of(self, versions: Sequence[DatasetVersion]) -> set[bytes]:
         wanted: set[bytes] = set()
@@ -133,60 +170,86 @@ class Pusher:
             here = self._objects.stat(digest)
             if here is None:
                 raise NotFound("object", digest, hint="treadle data fsck says who suffers.")
-            there = self._depot.blobs.stat(keys.object_key(digest))
+            there = self.depot.blobs.stat(self._object_key(digest))
             if there is None or there.size_bytes != here.size_bytes:
                 found.append(here)
         return found
 
     def _send_pack(self, info: ObjectInfo) -> str:
-        key = keys.pack_key(info.digest)
-        there = self._depot.blobs.stat(key)
+        name = keys.named(info.digest, self.era)
+        key = keys.pack_key(name)
+        there = self.depot.blobs.stat(key)
         if there is None or there.size_bytes != info.size_bytes:
-            self._depot.blobs.put(key, stream_of(blocks_of(self._objects, info)))
+            self.depot.blobs.put(key, stream_of(blocks_of(self._objects, info)))
         entries = join_entries(read_index(self._objects, info))
         self._progress(info.size_bytes)
-        return self._depot.put_index(PackIndex(FORMAT, info.digest, info.size_bytes, entries))
+        return self._put_index(PackIndex(FORMAT, name, info.size_bytes, entries))
 
     def _send_object(self, info: ObjectInfo) -> None:
-        key = keys.object_key(info.digest)
-        self._depot.blobs.put(key, stream_of(blocks_of(self._objects, info)))
+        key = self._object_key(info.digest)
+        self.depot.blobs.put(key, stream_of(blocks_of(self._objects, info)))
         self._progress(info.size_bytes)
 
     def _send_loose(self, chunks: set[bytes]) -> set[str]:
         """Send chunks in packs of their own."""
+        each = self._reader.each(self._reader.find(list(chunks))) if chunks else ()
         sent: set[str] = set()
-        if not chunks:
-            return sent
-        draft, compressor = PackDraft(), Compressor()
-        for digest, raw in self._reader.each(self._reader.find(list(chunks))):
-            body = compressor.compressed(raw)
-            if not draft.has_room(len(body)):
-                sent.add(self._send_draft(draft))
-            draft.add(digest, body, raw_length=len(raw))
-        sent.add(self._send_draft(draft))
+        for name, size in send_chunks(self.depot, each, era=self.era):
+            self._mark.note([name])
+            self._progress(size)
+            sent.add(name)
         return sent
 
-    def _send_draft(self, draft: PackDraft) -> str:
-        stream = draft.stream()
-        data = b"".join(iter(stream.read, b""))
-        digest = digest_bytes(data)
-        self._depot.blobs.put(keys.pack_key(digest), io.BytesIO(data))
-        entries = join_entries(draft.entries)
-        draft.clear()
-        self._progress(len(data))
-        return self._depot.put_index(PackIndex(FORMAT, digest, len(data), entries))
+    def _put_index(self, index: PackIndex) -> str:
+        name = self.depot.put_index(index, era=self.era)
+        self._mark.note([name])
+        return name
+
+    def _object_key(self, digest: str) -> str:
+        return keys.object_key(keys.named(digest, self.era))
 
 
-def unpushed(turn: Turn, versions: Sequence[DatasetVersion]) -> list[DatasetVersion]:
-    """Return those of the versions that a remote does not have."""
+def send_chunks(
+    depot: Depot, chunks: Iterable[tuple[bytes, bytes]], *, era: int
+) -> Iterator[tuple[str, int]]:
+    """Send chunks in new packs; yield the index of each pack that is there, and its size."""
+    draft, compressor = PackDraft(), Compressor()
+    for digest, raw in chunks:
+        body = compressor.compressed(raw)
+        if not draft.has_room(len(body)):
+            yield _send_draft(depot, draft, era)
+        draft.add(digest, body, raw_length=len(raw))
+    if draft.entries:
+        yield _send_draft(depot, draft, era)
+
+
+def _send_draft(depot: Depot, draft: PackDraft, era: int) -> tuple[str, int]:
+    stream = draft.stream()
+    data = b"".join(iter(stream.read, b""))
+    name = keys.named(digest_bytes(data), era)
+    depot.blobs.put(keys.pack_key(name), io.BytesIO(data))
+    entries = join_entries(draft.entries)
+    draft.clear()
+    return depot.put_index(PackIndex(FORMAT, name, len(data), entries), era=era), len(data)
+
+
+def unpushed(
+    turn: Turn, versions: Sequence[DatasetVersion], *, force: bool
+) -> list[DatasetVersion]:
+    """Return those of the versions that a remote does not have.
+
+    Unless forced not those either that were removed there.
+    """
     there = {held.name for held in turn.state.versions}
+    if not force:
+        there |= {gone.identity for gone in turn.state.removed}
     return [version for version in versions if version.identity not in there]
 
 
 def new_contracts(turn: Turn, local: Local) -> list[Contract]:
     """Return the contracts of the home that a remote does not have, if its newest is known here."""
     known = [record_digest(contract) for contract in local.contracts]
-    there = turn.state.contracts
+    there = [keys.digest_of(name) for name in turn.state.contracts]
     if there and there[-1] not in known:
         return []
     return [c for c, digest in zip(local.contracts, known, strict=True) if digest not in there]
@@ -210,6 +273,7 @@ def next_state(
     named: Named,
     contracts: Sequence[str],
     indexes: set[str],
+    era: int,
 ) -> State:
     """Return a state with more in it; a version whose number is taken there gets the next one."""
     numbers = {version.name: version.number for version in turn.state.versions}
@@ -217,7 +281,8 @@ def next_state(
     for version, record in held:
         parents = graph.parents(version.number)
         above = [numbers[parent] for parent in parents if parent in numbers]
-        number = fitting(version.number, taken=set(numbers.values()), parents=above)
+        gone = {each.number for each in turn.state.removed if each.identity != version.identity}
+        number = fitting(version.number, taken=gone.union(numbers.values()), parents=above)
         numbers[version.identity] = number
         versions.append(
             Held(
@@ -226,6 +291,7 @@ def next_state(
                 record=record,
                 parents=parents,
                 identity="" if version.identity == version.digest else version.identity,
+                era=era,
             )
         )
     return msgspec.structs.replace(
@@ -235,6 +301,7 @@ def next_state(
         indexes=tuple(sorted({*turn.state.indexes, *indexes})),
         branches=named.branches,
         tags=named.tags,
+        removed=tuple(gone for gone in turn.state.removed if gone.identity not in numbers),
     )
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from treadle.data.remotes.depot import Depot
     from treadle.data.remotes.entities import PackIndex
-    from treadle.storage.ports import Span
+    from treadle.storage.ports import BlobInfo, Span
 
 DIGEST_BYTES = 32
 ENTRY_BYTES = 44
@@ -44,21 +44,32 @@ class WholeObjects:
 
     def __init__(self, depot: Depot) -> None:
         self._blobs = depot.blobs
+        self._lists = depot.lists
 
     def stat(self, digest: str) -> ObjectInfo | None:
         """Return what is known of an object, or None when it is not there."""
-        for key in (keys.pack_key(digest), keys.object_key(digest)):
-            found = self._blobs.stat(key)
-            if found is not None:
-                return ObjectInfo(digest, found.size_bytes)
-        return None
+        found = self._find(digest)
+        return ObjectInfo(digest, found.size_bytes) if found else None
 
     def open(self, digest: str, *, span: Span | None = None) -> BinaryIO:
         """Open an object to read. Raises NotFound when it is gone."""
-        try:
-            return self._blobs.open(keys.pack_key(digest), span=span)
-        except NotFound:
-            return self._blobs.open(keys.object_key(digest), span=span)
+        found = self._find(digest)
+        if found is None:
+            raise NotFound("object", digest)
+        return self._blobs.open(found.key, span=span)
+
+    def _find(self, digest: str) -> BlobInfo | None:
+        of_first_era = (keys.pack_key(digest), keys.object_key(digest))
+        for found in map(self._blobs.stat, of_first_era):
+            if found is not None:
+                return found
+        if not self._lists:
+            return None
+        for key in of_first_era:
+            for info in self._blobs.list(key.rpartition("/")[0]):
+                if keys.digest_of(keys.name_of(info.key)) == digest:
+                    return info
+        return None
 
 
 class RemoteReader(ChunkReader):
@@ -77,8 +88,8 @@ class RemoteReader(ChunkReader):
         return b"".join(self._lists[digest] for digest in digests)
 
     def needed(self, packs: Collection[str]) -> set[str]:
-        """Return the digests of the indexes of packs."""
-        return {digest for digest, index in self.indexes.items() if index.pack in packs}
+        """Return the names of the indexes of packs."""
+        return {name for name, index in self.indexes.items() if index.pack in packs}
 
     def locate(self, digests: Collection[bytes]) -> dict[bytes, ChunkPlace]:
         """Return where chunks are; those that the remote does not have are left out."""

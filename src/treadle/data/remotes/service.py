@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import msgspec
 
 from treadle.data import store as data_sql
 from treadle.data.branches.entities import MAIN
 from treadle.data.contracts import Contract
-from treadle.data.facts import DatasetPushed, RemoteAdded, RemoteProbed, RemoteRemoved
+from treadle.data.facts import DatasetPushed
 from treadle.data.refs import find_version, parse_ref
 from treadle.data.remotes import store as sql
-from treadle.data.remotes.depot import as_url, open_depot
-from treadle.data.remotes.entities import Moved, Remote
-from treadle.data.remotes.pointers import pulled, pushed
+from treadle.data.remotes.entities import Moved
+from treadle.data.remotes.marks import PushMark
+from treadle.data.remotes.naming import NamedPlaces
+from treadle.data.remotes.pointers import Place, pulled, pushed, withdrawn
 from treadle.data.remotes.pull import Puller, add_contracts, chosen, make_visible, told
-from treadle.data.remotes.push import (
-    Local,
-    Pusher,
-    moved,
-    new_contracts,
-    next_state,
-    portable,
-    unpushed,
-)
+from treadle.data.remotes.push import Load, Local, Plan, Pusher, moved, new_contracts, unpushed
 from treadle.data.remotes.reading import WholeObjects, read_chunks
-from treadle.data.trees.service import ATTEMPTS, Trees
+from treadle.data.trees.service import ATTEMPTS
 from treadle.data.versions import require_name
-from treadle.kernel.errors import Conflict, Corrupt, InvalidInput, NotFound
-from treadle.storage.blobs.probing import is_honest
-from treadle.storage.stores import encrypts, open_blobs
+from treadle.kernel.errors import Conflict, Corrupt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -40,14 +29,13 @@ if TYPE_CHECKING:
     from treadle.data.entities import DatasetVersion
     from treadle.data.remotes.depot import Depot, Turn
     from treadle.data.remotes.entities import Held, State
+    from treadle.data.remotes.pointers import Graph
     from treadle.data.trees.healing import ChunkSource
     from treadle.data.trees.upkeep import Repair
     from treadle.storage.transaction import Transaction
 
-ORIGIN = "origin"
 # Of so many who push at once and force, all land: at each try one does.
 PUSHES = 16
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 BLIND = (
     "{url} does not keep which of several writers came first, so this home's database orders its "
     "pushes: do not push there from another home at the same time"
@@ -58,61 +46,11 @@ def _untold(_: int) -> None:
     """Tell nobody."""
 
 
-class Remotes(Trees):
+class Remotes(NamedPlaces):
     """Shares versions with other homes through a folder, a bucket, or a web server to read from.
 
     Credentials are never stored: they come from the variables of each service.
     """
-
-    def remotes(self) -> tuple[Remote, ...]:
-        """Return every remote by name."""
-        with self._store.read() as tx:
-            return sql.all_remotes(tx)
-
-    def add_remote(
-        self, name: str, url: str, *, encrypted: bool = False, plain: bool = False
-    ) -> Remote:
-        """Give a place a name. Nothing is asked of it yet, unless it is to be `encrypted`.
-
-        Then it becomes a remote in which all is encrypted under the home's master key. `plain` lets
-        it hold plain what the home encrypts. Raises InvalidInput for a URL that holds credentials
-        or where there is no key, Conflict for a name that is taken or a remote that is not
-        encrypted.
-        """
-        if encrypted and plain:
-            raise InvalidInput("A remote is either encrypted or plain.", hint="Say one of them.")
-        if not _NAME.fullmatch(name):
-            raise InvalidInput(
-                f"{name!r} cannot name a remote.",
-                hint="Use up to 64 letters, digits, '_' and '-', a letter or digit first.",
-            )
-        whole = _without_credentials(as_url(url))
-        open_blobs(whole)  # whether there is such a kind of place
-        if encrypted:
-            open_depot(whole, objects=self._objects).make_sealed()
-        with self._store.write() as tx:
-            known = {remote.name: remote for remote in sql.all_remotes(tx)}.get(name)
-            if known is not None and known.url == whole:
-                return _let_be_plain(tx, known) if plain and not known.is_plain else known
-            if known is not None:
-                raise Conflict(
-                    f"The remote {name!r} is {known.url}.",
-                    hint=f"Take another name, or forget it: treadle data remote remove {name}",
-                )
-            remote = Remote(name=name, url=whole, created_at=tx.at, is_plain=plain)
-            sql.insert_remote(tx, remote)
-            tx.emit(RemoteAdded(name=name, url=whole, is_plain=plain))
-        return remote
-
-    def remove_remote(self, name: str) -> Remote:
-        """Forget a remote's name; what lies there stays."""
-        with self._store.write() as tx:
-            known = {remote.name: remote for remote in sql.all_remotes(tx)}
-            if name not in known:
-                raise NotFound("remote", name, known=known)
-            sql.delete_remote(tx, name)
-            tx.emit(RemoteRemoved(name=name, url=known[name].url))
-        return known[name]
 
     def push(
         self,
@@ -133,45 +71,73 @@ class Remotes(Trees):
         local, versions = self._local(ref)
         is_first = not depot.is_remote()
         self._require_as_secret(depot)
-        for _ in range(PUSHES):
-            turn = depot.turn(local.dataset)
-            new = unpushed(turn, versions)
-            sent = {held.name for held in turn.state.versions}
-            sent |= {version.identity for version in new}
-            named = pushed(local.graph, turn.state, sent=sent, url=depot.url, force=force)
-            contracts = new_contracts(turn, local)
-            pusher = Pusher(
-                depot,
-                store=self._store,
-                objects=self._objects,
-                reader=self._reader,
-                progress=progress,
-            )
-            load = pusher.load(local.dataset, new)
-            changed = named.differing(turn.state)
-            done = moved(local.dataset, depot.url, new, load, pointers=changed)
-            if dry_run or not (new or contracts or changed):
-                return done
-            if is_first:
-                depot.make()
-            keeps_order = self._probed(depot)
-            indexes = pusher.send(load)
-            state = next_state(
-                turn,
-                [(version, depot.put_record(version)) for version in new],
-                graph=local.graph,
-                named=named,
-                contracts=[depot.put_record(portable(contract)) for contract in contracts],
-                indexes=indexes,
-            )
-            if self._advance(depot, turn, state, keeps_order=keeps_order):
-                self._tell_pushed(done)
-                notes = () if keeps_order else (BLIND.format(url=depot.url),)
-                return _noted(done, notes)
+        if is_first and not dry_run:
+            depot.make()
+        with PushMark(depot, local.dataset) as mark:
+            for _ in range(PUSHES):
+                turn = depot.turn(local.dataset)
+                if not (turn.number or dry_run):
+                    mark.write()
+                pusher = Pusher(
+                    depot,
+                    store=self._store,
+                    objects=self._objects,
+                    reader=self._reader,
+                    progress=progress,
+                    era=(era := depot.era()),
+                    mark=mark,
+                )
+                with depot.comparing(turn, era):
+                    plan = self._plan(depot, turn, local, versions, to=to, force=force)
+                    load = pusher.load(turn, plan.new)
+                    done = _would_move(depot, turn, plan, load)
+                    if dry_run or not (plan.new or plan.contracts or done.pointers):
+                        return done
+                    if self._land(pusher, turn, plan, load, local.graph):
+                        self._tell_pushed(done)
+                        return _noted(done, self._blindness(depot))
         raise Conflict(
             f"Somebody else pushed {local.dataset} to {depot.url} at every try.",
             hint="Push again.",
         )
+
+    def _land(self, pusher: Pusher, turn: Turn, plan: Plan, load: Load, graph: Graph) -> bool:
+        keeps_order = self._probed(pusher.depot)
+        state = pusher.next_state(turn, plan, graph=graph, indexes=pusher.send(load))
+        return self._advance(pusher.depot, turn, state, era=pusher.era, keeps_order=keeps_order)
+
+    def _blindness(self, depot: Depot) -> tuple[str, ...]:
+        """Return what there is to say where a place does not keep who was first."""
+        return () if self._probed(depot) else (BLIND.format(url=depot.url),)
+
+    def _plan(
+        self,
+        depot: Depot,
+        turn: Turn,
+        local: Local,
+        versions: Sequence[DatasetVersion],
+        *,
+        to: str,
+        force: bool,
+    ) -> Plan:
+        """Say what is to be new in a remote. Raises Conflict when it went apart from ours."""
+
+        def was_here(held: Held) -> bool:
+            with self._store.read() as tx:
+                return sql.was_here(tx, local.dataset, held.digest)
+
+        new = unpushed(turn, versions, force=force)
+        sent = {held.name for held in turn.state.versions} | {v.identity for v in new}
+        place = Place(depot.url, self._called(depot, to), was_here)
+        named = pushed(local.graph, turn.state, sent=sent, place=place, force=force)
+        gone = {each.identity: each for each in turn.state.removed if not force}
+        notes = tuple(
+            f"{version.ref} was removed from {depot.url} by {gone[version.identity].actor}, and is "
+            f"not sent again: --force sends it"
+            for version in versions
+            if version.identity in gone
+        )
+        return Plan(new, named, new_contracts(turn, local), notes)
 
     def pull(
         self,
@@ -187,19 +153,39 @@ class Remotes(Trees):
         where it is free here. They become visible together, at the end.
         """
         depot = self._depot(source)
-        dataset, wanted = _parts(ref)
+        dataset, _ = _parts(ref)
         require_name(dataset)
         self._require_remote(depot)
-        turn = depot.turn(dataset)
+        for _ in range(ATTEMPTS):
+            turn = depot.turn(dataset)
+            with depot.comparing(turn):
+                return self._pull_at(depot, turn, ref, dry_run=dry_run, progress=progress)
+        raise Conflict(
+            f"Each time something was removed from {depot.url} while {dataset} was pulled.",
+            hint="Pull again when nobody sweeps it.",
+        )
+
+    def _pull_at(
+        self,
+        depot: Depot,
+        turn: Turn,
+        ref: str,
+        *,
+        dry_run: bool,
+        progress: Callable[[int], None],
+    ) -> Moved:
+        dataset, wanted = _parts(ref)
         held = chosen(turn, wanted, url=depot.url)
         here = self._identities(turn.state, dry_run=dry_run)
+        with self._store.read() as tx:
+            graph = sql.graph_of(tx, dataset)
         new = [each for each in held if each.name not in here]
         done = Moved(dataset=dataset, remote=depot.url, versions=())
         if new:
             done = self._pull(depot, turn, new, dry_run=dry_run, progress=progress)
-        notes: tuple[str, ...] = ()
+        notes = withdrawn(graph, turn.state, url=depot.url)
         if not dry_run:
-            notes = () if new else self._point(turn)
+            notes += () if new else self._point(turn)
             notes += self._pull_contracts(depot, turn)
         return _noted(done, notes)
 
@@ -209,10 +195,10 @@ class Remotes(Trees):
             return data_sql.names(tx)
 
     def remote_datasets(self, where: str = "") -> list[str]:
-        """Return the names of the datasets that a remote has."""
+        """Return the names of the datasets that a remote has versions of."""
         depot = self._depot(where)
         self._require_remote(depot)
-        return depot.datasets()
+        return [name for name in depot.datasets() if depot.turn(name).state.versions]
 
     def _pull(
         self,
@@ -281,26 +267,17 @@ class Remotes(Trees):
             return (f"{dataset} keeps the contract that was set here; {depot.url} has another",)
         return (f"{dataset} follows the contract of {depot.url}",) if added else ()
 
-    def _advance(self, depot: Depot, turn: Turn, state: State, *, keeps_order: bool) -> bool:
+    def _advance(
+        self, depot: Depot, turn: Turn, state: State | None, *, era: int, keeps_order: bool
+    ) -> bool:
         with self._store.read() as tx:
-            at = tx.at
+            at, is_here = tx.at, turn.state.dataset in data_sql.names(tx)
         if keeps_order:
-            return depot.advance(turn, state, at=at, is_locked=False)
+            return depot.advance(turn, state, era=era, at=at, is_locked=False)
         with self._store.write() as tx:
-            data_sql.lock_dataset(tx, state.dataset)
-            return depot.advance(turn, state, at=at, is_locked=True)
-
-    def _probed(self, depot: Depot) -> bool:
-        """Say whether a place keeps who was first; it is asked once."""
-        with self._store.read() as tx:
-            known = sql.honesty(tx, depot.url)
-        if known is not None:
-            return known
-        found = is_honest(depot.blobs)
-        with self._store.write() as tx:
-            sql.save_honesty(tx, depot.url, is_honest=found)
-            tx.emit(RemoteProbed(url=depot.url, is_honest=found))
-        return found
+            if is_here:
+                data_sql.lock_dataset(tx, turn.state.dataset)
+            return depot.advance(turn, state, era=era, at=at, is_locked=True)
 
     def _tell_pushed(self, done: Moved) -> None:
         with self._store.write() as tx:
@@ -338,52 +315,6 @@ class Remotes(Trees):
         repair = super()._repair_from("", [*sources, chunks])
         return repair._replace(copies=[WholeObjects(depot), *repair.copies])
 
-    def _may_be_remote(self, where: str) -> bool:
-        return "/" in where or where in {remote.name for remote in self.remotes()}
-
-    def _depot(self, where: str) -> Depot:
-        return open_depot(self._where(where), home=self._home, objects=self._objects)
-
-    def _require_as_secret(self, depot: Depot) -> None:
-        """Raise InvalidInput if a remote would hold plain what is encrypted here, unasked."""
-        if depot.is_sealed or not encrypts(self._objects):
-            return
-        if not any(remote.is_plain for remote in self.remotes() if remote.url == depot.url):
-            raise InvalidInput(
-                f"This home encrypts what it stores, and {depot.url} would hold it plain.",
-                hint="Name an empty place as an encrypted one: treadle data remote add NAME URL "
-                "--encrypted. Or say that this one may hold it plain: the same with --plain",
-            )
-
-    def _where(self, where: str) -> str:
-        """Return the URL of a remote by its name, or of a place that has none."""
-        known = {remote.name: remote.url for remote in self.remotes()}
-        if where in known:
-            return known[where]
-        if where and ("://" in where or "/" in where):
-            return _without_credentials(as_url(where))
-        if where:
-            raise NotFound("remote", where, known=known)
-        if not known:
-            raise NotFound("remote", ORIGIN, hint=f"Name one: treadle data remote add {ORIGIN} URL")
-        if len(known) > 1 and ORIGIN not in known:
-            raise InvalidInput(
-                f"There are several remotes: {', '.join(sorted(known))}.", hint="Name one of them."
-            )
-        return known.get(ORIGIN) or next(iter(known.values()))
-
-    def _require_remote(self, depot: Depot) -> None:
-        if not depot.is_remote():
-            raise NotFound(
-                "remote at", depot.url, hint="Nothing was ever pushed there, or it is elsewhere."
-            )
-
-
-def _let_be_plain(tx: Transaction, remote: Remote) -> Remote:
-    sql.let_be_plain(tx, remote.name)
-    tx.emit(RemoteAdded(name=remote.name, url=remote.url, is_plain=True))
-    return msgspec.structs.replace(remote, is_plain=True)
-
 
 def _follow(tx: Transaction, state: State) -> tuple[str, ...]:
     """Have parents, branches and tags here be what a remote has, where that loses nothing."""
@@ -396,15 +327,11 @@ def _parts(ref: str) -> tuple[str, str]:
     return dataset, version if "@" in ref else ""
 
 
+def _would_move(depot: Depot, turn: Turn, plan: Plan, load: Load) -> Moved:
+    changed = plan.named.differing(turn.state)
+    done = moved(turn.state.dataset, depot.url, plan.new, load, pointers=changed)
+    return _noted(done, [*plan.named.notes, *plan.notes])
+
+
 def _noted(done: Moved, notes: Sequence[str]) -> Moved:
     return msgspec.structs.replace(done, notes=(*done.notes, *notes))
-
-
-def _without_credentials(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.username or parts.password or parts.query:
-        raise InvalidInput(
-            f"The URL for {parts.hostname} holds credentials or a query, which are never stored.",
-            hint="Leave them out: each service's own variables are read from the environment.",
-        )
-    return url

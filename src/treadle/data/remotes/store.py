@@ -10,9 +10,11 @@ from sqlalchemy import Boolean, Column, Table, Text, delete, false, insert, sele
 from treadle.data import store as data_sql
 from treadle.data.branches import store as pointers_sql
 from treadle.data.contracts import Contract
+from treadle.data.facts import DatasetCommitted, DatasetPulled
 from treadle.data.remotes.entities import Remote
 from treadle.data.remotes.pointers import Graph
 from treadle.data.store import contracts, dataset_versions
+from treadle.storage.events import events
 from treadle.storage.schema import Instant, metadata
 
 if TYPE_CHECKING:
@@ -122,6 +124,14 @@ def graph_of(tx: Transaction, dataset: str) -> Graph:
         pointers=pointers_sql.pointers(tx, dataset),
         removed=frozenset(tx.execute(removed).scalars()),
     )
+
+
+def was_here(tx: Transaction, dataset: str, digest: str) -> bool:
+    """Say whether a version was ever committed or pulled here; the log alone remembers some."""
+    kinds = (DatasetCommitted.kind, DatasetPulled.kind)
+    mine = events.c.subject == f"dataset/{dataset}", events.c.kind.in_(kinds)
+    query = select(events.c.seq).where(*mine, events.c.body.contains(digest)).limit(1)
+    return tx.execute(query).first() is not None
 
 
 def mend_parents(tx: Transaction, state: State) -> None:

@@ -217,6 +217,12 @@ _SENTENCES: dict[str, Callable[[Facts], str]] = {
     ),
     "remote.added": lambda f: f"Remote {f['name']} is {f['url']}",
     "remote.removed": lambda f: f"Remote {f['name']} forgotten",
+    "dataset.withdrawn": lambda f: (
+        f"{_some([digest[:12] for digest in f['versions']])} of {f['dataset']} removed from "
+        f"{f['remote']}"
+    ),
+    "remote.swept": lambda f: f"{f['url']} swept: {number(f['size_bytes'])} bytes freed",
+    "remote.key_rotated": lambda f: f"{f['url']} is under master key {f['master']}",
     "remote.probed": lambda f: (
         f"{f['url']} {'keeps' if f['is_honest'] else 'does not keep'} who writes first"
     ),

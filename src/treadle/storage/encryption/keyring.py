@@ -115,23 +115,48 @@ class KeyInfo(msgspec.Struct, frozen=True, kw_only=True):
     is_current: bool
 
 
+class Words(NamedTuple):
+    """How a ring's place is called, and what helps who has another master key."""
+
+    what: str = "The objects are"
+    remedy: str = (
+        "Set TREADLE_OBJECTS_KEY to the right key or its file; if it was exchanged, to the new one."
+    )
+
+
 class Keyring:
     """The data keys of a store, opened by a master key when the first is needed."""
 
-    def __init__(self, objects: ObjectStore, master: MasterKey) -> None:
+    def __init__(
+        self, objects: ObjectStore, master: MasterKey, *, words: Words | None = None
+    ) -> None:
         self._objects = objects
         self._master = master
+        self._words = words or Words()
         self._lock = threading.Lock()
         self._keys: dict[bytes, DataKey] = {}
+
+    @property
+    def master(self) -> MasterKey:
+        """Return the master key."""
+        return self._master
 
     @property
     def master_id(self) -> str:
         """Return what names the master key."""
         return self._master.id
 
-    def elsewhere(self, objects: ObjectStore) -> Keyring:
+    def elsewhere(self, objects: ObjectStore, *, words: Words | None = None) -> Keyring:
         """Return a ring of other data keys in another place, under the same master key."""
-        return Keyring(objects, self._master)
+        return Keyring(objects, self._master, words=words)
+
+    def under(self, master: MasterKey) -> Keyring:
+        """Return the same place's ring under another master key."""
+        return Keyring(self._objects, master, words=self._words)
+
+    def masters(self) -> frozenset[str]:
+        """Return what names each master key that data keys are wrapped with."""
+        return frozenset(wrapped.master for _, wrapped in self._stored() if wrapped)
 
     def current(self) -> DataKey:
         """Return the newest data key, the one for new objects; the first is made here."""
@@ -178,11 +203,17 @@ class Keyring:
             return made
 
     def rotate(self, master: MasterKey) -> None:
-        """Wrap all data keys with another master key, which opens them from now on."""
+        """Wrap all data keys with another master key, which alone opens them from now on.
+
+        May be killed at any moment and begun again. Who adds a key under the old one meanwhile has
+        it wrapped anew as well.
+        """
         with self._lock:
-            read = self._load()
+            while master.id != self._master.id and not self._is_moved(master):
+                read, ahead = self._load(), self._wrapped_by(master)
+                self._open(ahead, master)
+                self._write({**read, **ahead}, master=master)
             self._master = master
-            self._write(read)
 
     def _load(self) -> dict[str, Wrapped]:
         """Read all that this master opens. Raises Unavailable when there are keys, but none."""
@@ -196,15 +227,12 @@ class Keyring:
                 mine[digest] = wrapped
             else:
                 others.add(wrapped.master)
-        for wrapped in mine.values():
-            for key_id, body in wrapped.keys.items():
-                opened = self._master.unwrap(bytes.fromhex(key_id), body)
-                self._keys[opened.id] = opened
+        self._open(mine, self._master)
         if others and not mine:
             raise Unavailable(
-                f"The objects are encrypted under master key {', '.join(sorted(others))}; "
+                f"{self._words.what} encrypted under master key {', '.join(sorted(others))}; "
                 f"the one that is set is {self._master.id}.",
-                hint="Set TREADLE_OBJECTS_KEY to the right key or its file.",
+                hint=self._words.remedy,
             )
         if is_any_damaged and not mine:
             raise Corrupt(
@@ -212,6 +240,20 @@ class Keyring:
                 hint="Restore the folder `keys` of the objects from a copy.",
             )
         return mine
+
+    def _open(self, found: Mapping[str, Wrapped], master: MasterKey) -> None:
+        for wrapped in found.values():
+            for key_id, body in wrapped.keys.items():
+                opened = master.unwrap(bytes.fromhex(key_id), body)
+                self._keys[opened.id] = opened
+
+    def _is_moved(self, master: MasterKey) -> bool:
+        """Say whether all that this master opened is wrapped with another."""
+        known = self.masters()
+        return master.id in known and self._master.id not in known
+
+    def _wrapped_by(self, master: MasterKey) -> dict[str, Wrapped]:
+        return {digest: w for digest, w in self._stored() if w and w.master == master.id}
 
     def _stored(self) -> Iterator[tuple[str, Wrapped | None]]:
         for info in self._objects.iterate():
@@ -223,12 +265,15 @@ class Keyring:
             except (Corrupt, msgspec.DecodeError):
                 yield info.digest, None
 
-    def _write(self, superseded: Mapping[str, Wrapped], *new: DataKey) -> None:
+    def _write(
+        self, superseded: Mapping[str, Wrapped], *new: DataKey, master: MasterKey | None = None
+    ) -> None:
+        master = master or self._master
         self._keys |= {key.id: key for key in new}
-        wrapped = {key_id.hex(): self._master.wrap(key) for key_id, key in self._keys.items()}
+        wrapped = {key_id.hex(): master.wrap(key) for key_id, key in self._keys.items()}
         written = set()
         for copy in range(COPIES):
-            told = Wrapped(format=FORMAT, master=self._master.id, keys=wrapped, copy=copy)
+            told = Wrapped(format=FORMAT, master=master.id, keys=wrapped, copy=copy)
             written.add(put_bytes(self._objects, canonical_json(told)).digest)
         # Only now: killed before, either master opens what is there. What is damaged opens nothing.
         for digest in {*superseded, *self.damaged()} - written:
