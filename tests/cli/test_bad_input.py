@@ -235,3 +235,13 @@ def test_a_command_that_had_the_table_engine_ends_without_a_word(tmp_path):
     )
 
     assert (said.returncode, said.stderr) == (0, "")
+
+
+def test_a_folder_below_a_file_is_explained(cli, csv):
+    cli("data", "commit", csv, "--name", "flights")
+
+    said = cli("export", "dvc", "flights", csv / "out")
+
+    assert said.code == 1
+    assert "Not a directory." in said.err
+    assert "Traceback" not in said.err

@@ -68,6 +68,7 @@ _OF_THE_MACHINE = {
     errno.EMFILE,
     errno.ENAMETOOLONG,
     errno.ELOOP,
+    errno.ENOTDIR,
 }
 
 
