@@ -315,7 +315,7 @@ def test_a_row_may_be_longer_than_a_short_block_with_lines_of_its_own() -> None:
 
 def test_a_long_file_is_not_in_memory_before_its_rows_are_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
-    path.write_bytes(b"a,b\n" + b"1,x\n" * 5_000_000)
+    path.write_bytes(b"a,b\n" + b"1,x\n" * 10_000_000)
     told: list[int] = []
 
     batches = CsvRows.of((path,)).open(told.append).batches

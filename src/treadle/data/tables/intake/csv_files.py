@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 NULL_TEXTS = ("", "NA")
 # Arrow reads 32 blocks ahead, whatever one asks: the first is whole, the others are short.
-SHORT_BYTES = 1 << 18
+SHORT_BYTES = 1 << 19
 _OTHER_SEPARATORS = ";\t|"
 # What the parser takes texts for, in the order in which it tries.
 _SECONDS, _NANOSECONDS = pa.timestamp("s"), pa.timestamp("ns")
