@@ -111,7 +111,7 @@ def test_data_that_is_accepted_after_all_is_trained_on(cli, project):
     assert "contract 2: pass" in said.out
 
 
-def test_a_file_that_went_back_in_time_is_not_silently_replaced_by_a_newer_version(cli, project):
+def test_a_file_that_went_back_in_time_is_what_the_pipeline_reads(cli, project):
     good = (project / "data" / "flights.csv").read_text()
     write_csv(project / "data" / "flights.csv", rows_of(700))
     cli("run", cwd=project)
@@ -119,9 +119,25 @@ def test_a_file_that_went_back_in_time_is_not_silently_replaced_by_a_newer_versi
 
     said = cli("run", cwd=project)
 
+    assert said.code == 0, said.err
+    assert "data flights@3: " in said.out
+    assert "nothing changed: late@1" in said.out
+
+
+def test_a_file_that_was_held_back_comes_again_and_is_not_passed_over_in_silence(cli, project):
+    path = project / "data" / "flights.csv"
+    good = path.read_text()
+    write_csv(path, rows_of(700))
+    cli("run", cwd=project)
+    cli("data", "quarantines", "hold", "flights@2", "--reason", "typed in", cwd=project)
+    path.write_text(good)
+    cli("run", cwd=project)
+    write_csv(path, rows_of(700))
+
+    said = cli("run", cwd=project)
+
     assert said.code == 1
-    assert "The file of flights is flights@1 again" in said.err
-    assert "treadle data quarantines hold flights@2" in said.err
+    assert "flights@4 is the same as flights@2. flights@2 is held: typed in." in said.err
 
 
 def test_a_candidate_that_a_gate_refuses_is_a_run_and_exits_1(cli, project):

@@ -135,19 +135,20 @@ class Project:
         return self._client.loop.candidate(policy, trained, name=decision.reason, origin=run)
 
     def _require_read(self, version: DatasetVersion) -> None:
-        """Raise Refused when the pipeline would read another version than the file's."""
+        """Raise Refused when the pipeline would pass over the file's version, as one held back.
+
+        A version with the content of one that is held back is held back, too.
+        """
         data = self._client.data
+        equal = {each.ref for each in data.equal_versions(version.ref)}
         for held in data.quarantines(version.dataset):
-            if held.ref == version.ref and held.state != "released":
-                raise Refused(f"{held.ref} is {held.state}: {held.reason}.", hint=_decide(held.ref))
-        between = [v.ref for v in data.history(version.dataset) if v.number > version.number]
-        read = next((ref for ref in between if not data.is_quarantined(ref)), None)
-        if read is not None:
-            raise Refused(
-                f"The file of {version.dataset} is {version.ref} again, but a pipeline reads the "
-                f"newest version: {read}.",
-                hint=f"Hold it back: treadle data quarantines hold {read} --reason REASON",
-            )
+            if held.ref in equal and held.state != "released":
+                same = (
+                    "" if held.ref == version.ref else f"{version.ref} is the same as {held.ref}. "
+                )
+                raise Refused(
+                    f"{same}{held.ref} is {held.state}: {held.reason}.", hint=_decide(held.ref)
+                )
 
     def _made_before(self, run: PipelineRun) -> Made | None:
         """Return the version that the same data, code and params have made, if there is one."""
