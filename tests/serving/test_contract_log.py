@@ -100,6 +100,16 @@ def test_values_of_sensitive_columns_and_unknown_ones_are_kept_nowhere(serving, 
     assert by_claim["categories who"].left_out == ("who",)
 
 
+def test_a_refusal_repeats_no_sensitive_value_and_of_long_texts_only_the_beginning(strict):
+    with pytest.raises(BrokenContract) as raised:
+        strict.broken(GOOD | {"temp": [451.0], "who": ["secret"]}, rows=1, ids=["x"])
+    with pytest.raises(BrokenContract) as long:
+        strict.broken(GOOD | {"temp": ["x" * 5000]}, rows=1, ids=["x"])
+
+    assert "row 0: range temp (451.0), categories who." in str(raised.value)
+    assert len(str(long.value)) < 300
+
+
 def test_without_knowing_what_is_sensitive_no_value_is_kept(serving, keeper):
     unknown = RequestContract(body=CONTRACT.body, sources={}, sensitive=None)
     refuse(RequestChecks(unknown, mode="refuse", endpoint="late", keeper=keeper), WRONG)

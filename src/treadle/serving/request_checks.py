@@ -181,7 +181,7 @@ class RequestChecks:
         told = []
         for row in wrong[:TOLD]:
             said = [
-                f"{f.check} {f.column}{_value(f.column, columns, row)}"
+                f"{f.check} {f.column}{self._value(f.column, columns, row)}"
                 for f in found[row]
                 if f.verdict == "fail"
             ]
@@ -193,6 +193,13 @@ class RequestChecks:
             hint="Send what the model was trained on; or see: treadle endpoints contract.",
             rows=wrong[:TOLD],
         )
+
+    def _value(self, column: str, columns: Mapping[str, Sequence[Any]], row: int) -> str:
+        """Return what is said of a value; a sensitive one not, for callers log why they failed."""
+        if column not in columns or column in (self.contract.sensitive or ()):
+            return ""
+        value = columns[column][row]
+        return f" ({(_cell(value) if isinstance(value, str) else value)!r})"
 
 
 class _Shape:
@@ -229,7 +236,3 @@ def _cell(value: Any) -> Cell:
         return value
     # JSON has no word for what is no number.
     return value if isinstance(value, float) and math.isfinite(value) else str(value)
-
-
-def _value(column: str, columns: Mapping[str, Sequence[Any]], row: int) -> str:
-    return f" ({columns[column][row]!r})" if column in columns else ""
