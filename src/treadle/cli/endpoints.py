@@ -96,7 +96,8 @@ def show(ctx: click.Context, *, name: str, as_json: bool) -> None:
 @click.option(
     "--mode",
     type=click.Choice(["off", "warn", "refuse"]),
-    help="Look at none, note it with the answer, or refuse the request.",
+    help="Look at none, note it with the answer, or refuse the request; never for a claim that "
+    "tolerates a share of rows.",
 )
 @click.option("--reason", default="", help="Why; it stands in the log.")
 @dry_run_option

@@ -11,6 +11,7 @@ import pytest
 
 from treadle.data.contracts import ColumnRule, ContractBody
 from treadle.server.control import ControlServer
+from treadle.server.ui.formats import iso
 from treadle.serving.entities import Variant
 from treadle.serving.request_checks import BrokenContract
 from treadle.serving.runtime import Runtime
@@ -77,6 +78,22 @@ def test_a_page_shows_what_was_refused_and_why_and_no_sensitive_value(asked, emp
     assert re.search(r"range price 1 1 1 1 ", said)
     assert "price 99 who left out" in said
     assert "geheim" not in html
+
+
+def test_a_claim_that_tolerates_a_share_is_not_said_to_be_refused(asked, empty):
+    empty.serving.set_contract_mode("shop", "refuse", reason="strict")
+
+    said = words(asked.get("/endpoints/shop").text)
+
+    assert "is refused; a claim that tolerates a share of rows only warns. Claims about" in said
+
+
+def test_a_claim_was_last_broken_when_its_newest_row_was(asked, empty, runtime):
+    runtime.infer("shop", request(99.0))
+    runtime.contracts.flush()
+
+    (example,) = empty.serving.broken_examples("shop", claim="range price").items
+    assert asked.get("/endpoints/shop").text.count(iso(example.at)) >= 2
 
 
 def test_what_was_answered_all_the_same_names_its_prediction(asked, runtime):

@@ -138,7 +138,8 @@ def broken(request: Request) -> Response:
 async def contract(request: Request) -> Response:
     """Say what becomes of requests that break the contract: {"mode": "refuse", "reason": "…"}.
 
-    `off` looks at none, `warn` notes it with the answer, `refuse` answers 400 with the claims.
+    `off` looks at none, `warn` notes it with the answer, `refuse` answers 400 with the claims. A
+    claim that tolerates a share of rows only ever warns.
     """
     raw = await read_body(request)
     return json_answer(await run_in_threadpool(_set_contract_mode, request, raw))

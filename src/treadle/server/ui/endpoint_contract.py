@@ -25,7 +25,8 @@ CELLS = 6
 MODES = {
     "off": "Requests are not looked at.",
     "warn": "A row that breaks a claim is answered, and marked.",
-    "refuse": "A request with a row that breaks a claim is refused.",
+    "refuse": "A request with a row that breaks a claim is refused; a claim that tolerates a share "
+    "of rows only warns.",
 }
 
 
@@ -36,6 +37,9 @@ def contract_panel(app: App, endpoint: Endpoint) -> RequestContractPanel:
     hour, day = (app.serving.contract_counts(name, hours=hours) for hours in (1, 24))
     last_hour = {c.claim: c.rows for c in hour.claims}
     newest = app.serving.broken_examples(name, limit=LOOKED_AT)
+    seen: dict[str, int] = {}
+    for example in newest.items:
+        seen.setdefault(example.claim, example.at)
     relations = {r.name: r.relation.columns for r in contract.body.relations} if contract else {}
     return RequestContractPanel(
         mode=endpoint.contract,
@@ -61,7 +65,7 @@ def contract_panel(app: App, endpoint: Endpoint) -> RequestContractPanel:
                 day=c.rows,
                 refused=c.refused_rows,
                 requests=c.requests,
-                last_us=c.last_at,
+                last_us=max(c.last_at, seen.get(c.claim, 0)),  # of a bucket, and of a row
             )
             for c in day.claims[:CLAIMS]
         ),
