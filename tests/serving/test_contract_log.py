@@ -194,6 +194,17 @@ def test_examples_go_after_a_month_and_counts_stay_by_day(serving, contract_log,
     assert serving.contract_counts("late", hours=1).broken == 1
 
 
+def test_a_row_that_is_too_old_is_not_shown_though_nothing_was_written_since(
+    serving, contract_log, clock
+):
+    contract_log.write(ContractBatch(examples=(example("a", NOW),)))
+    clock.advance(30 * DAY_US)
+    last_day = serving.broken_examples("late").total
+    clock.advance(DAY_US)
+
+    assert (last_day, serving.broken_examples("late").total) == (1, 0)
+
+
 def test_what_cannot_be_written_waits(clock):
     said, down = [], [True]
 

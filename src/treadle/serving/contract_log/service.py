@@ -51,7 +51,7 @@ class ContractLog:
             today = tx.at - tx.at % DAY_US
             if today != self._tidied_day:
                 sql.roll_up(tx, before=today - (BUCKET_DAYS - 1) * DAY_US)
-                sql.remove_examples(tx, before=today - EXAMPLE_DAYS * DAY_US)
+                sql.remove_examples(tx, before=_first_kept(tx.at))
             for fact in _facts(batch):
                 tx.emit(fact)
         self._tidied_day = today
@@ -84,12 +84,18 @@ class ContractLog:
         limit: int,
         offset: int = 0,
     ) -> Page[BrokenExample]:
-        """Return rows that broke a claim, the newest first."""
+        """Return rows that broke a claim, the newest first; none that is too old to be kept."""
         with self._store.read() as tx:
+            # Where nothing is judged any more, nothing is written, and nothing removed.
+            since = max(since, _first_kept(tx.at))
             found, total = sql.examples(
                 tx, endpoint, since=since, claim=claim, outcome=outcome, limit=limit, offset=offset
             )
         return page_of(tuple(found), total=total, offset=offset)
+
+
+def _first_kept(now: int) -> int:
+    return now - now % DAY_US - EXAMPLE_DAYS * DAY_US
 
 
 def _facts(batch: ContractBatch) -> Iterator[ContractBroken]:
