@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 
 import httpx2
 import pyarrow as pa
@@ -11,17 +12,19 @@ import pytest
 
 from treadle.data.contracts import ColumnRule, ContractBody
 from treadle.server.control import ControlServer
+from treadle.server.ui.example_request import curl
 from treadle.server.ui.formats import iso
 from treadle.serving.entities import Variant
 from treadle.serving.request_checks import BrokenContract
 from treadle.serving.runtime import Runtime
+from treadle.serving.training_contracts import RequestContract
 
 ROWS = pa.table({"price": [1.0, 2.0], "who": ["ann", "bob"]})
 REQUEST = [("price", pa.float64()), ("who", pa.string())]
 BODY = ContractBody(
     columns=(
-        ColumnRule(name="price", type="number", low=0, high=10),
-        ColumnRule(name="who", type="text", role="sensitive"),
+        ColumnRule(name="price", type="number", low=3.25, high=10),
+        ColumnRule(name="who", type="text", role="sensitive", categories=("geheim <b>",)),
     )
 )
 
@@ -96,6 +99,23 @@ def test_a_claim_was_last_broken_when_its_newest_row_was(asked, empty, runtime):
     assert asked.get("/endpoints/shop").text.count(iso(example.at)) >= 2
 
 
+def test_the_request_to_copy_keeps_the_contract_and_names_nothing_sensitive(asked):
+    said = re.sub(r"<[^>]+>", "", asked.get("/endpoints/shop").text)
+
+    assert "&#34;FP64&#34;, &#34;data&#34;: [3.25]" in said
+    assert "&#34;BYTES&#34;, &#34;data&#34;: [&#34;a&#34;]" in said
+
+
+def test_a_category_stays_within_the_quotes_of_the_request_to_copy(empty, runtime):
+    served = empty.registry.version("shop@1")
+    rule = ColumnRule(name="who", type="text", categories=("o'; rm -r x",))
+    contract = RequestContract(body=ContractBody(columns=(rule,)), sources={}, sensitive=())
+
+    *_, body = shlex.split(curl("http://x", served, contract))
+
+    assert json.loads(body)["inputs"][1]["data"] == ["o'; rm -r x"]
+
+
 def test_what_was_answered_all_the_same_names_its_prediction(asked, runtime):
     answer = runtime.infer("shop", request(99.0))
     runtime.contracts.flush()
@@ -106,7 +126,7 @@ def test_what_was_answered_all_the_same_names_its_prediction(asked, runtime):
 def test_one_bad_request_does_not_crowd_out_the_other_claims(asked, runtime):
     for price in (90.0, 91.0, 92.0):
         runtime.infer("shop", request(price))
-    runtime.infer("shop", pa.table({"price": [None], "who": ["x"]}, pa.schema(REQUEST)))
+    runtime.infer("shop", pa.table({"price": [None], "who": ["geheim <b>"]}, pa.schema(REQUEST)))
     runtime.contracts.flush()
 
     said = words(asked.get("/endpoints/shop").text)

@@ -30,10 +30,19 @@ MODES = {
 }
 
 
-def contract_panel(app: App, endpoint: Endpoint) -> RequestContractPanel:
+def contract_of(app: App, name: str) -> RequestContract | None:
+    """Return what requests to an endpoint must keep."""
+    try:
+        return app.serving.request_contract(name)
+    except NotFound:  # a version that was deleted still has traffic
+        return None
+
+
+def contract_panel(
+    app: App, endpoint: Endpoint, contract: RequestContract | None
+) -> RequestContractPanel:
     """Return the mode, the contract, and what broke it in the last hour and day."""
     name = endpoint.name
-    contract = _contract(app, name)
     hour, day = (app.serving.contract_counts(name, hours=hours) for hours in (1, 24))
     last_hour = {c.claim: c.rows for c in hour.claims}
     newest = app.serving.broken_examples(name, limit=LOOKED_AT)
@@ -81,13 +90,6 @@ def _of_each(newest: Iterable[BrokenExample]) -> list[BrokenExample]:
     for example in newest:
         found.setdefault((example.claim, example.outcome), example)
     return list(found.values())[:EXAMPLES]
-
-
-def _contract(app: App, name: str) -> RequestContract | None:
-    try:
-        return app.serving.request_contract(name)
-    except NotFound:  # a version that was deleted still has traffic
-        return None
 
 
 def _stats(counts: ContractCounts, word: str) -> tuple[Stat, Stat]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from treadle.kernel.clock import DAY_US
 from treadle.server.ui.contexts import EndpointContext, VariantRow
-from treadle.server.ui.endpoint_contract import contract_panel
+from treadle.server.ui.endpoint_contract import contract_of, contract_panel
 from treadle.server.ui.endpoint_rows import state_of
 from treadle.server.ui.example_request import answer, curl, infer_url
 from treadle.server.ui.formats import percent
@@ -38,6 +38,7 @@ def endpoint_context(app: App, name: str, *, inference_url: str) -> EndpointCont
     tally = app.serving.tally(name)
     releases = app.releases.releases(name, limit=RELEASES)
     is_alarmed = app.monitoring.alerts(endpoint=name, state="open", limit=1).total > 0
+    contract = contract_of(app, name)
     served = app.registry.version(champion(endpoint)) if champion(endpoint) else None
     return EndpointContext(
         page=_page(app, name),
@@ -46,10 +47,10 @@ def endpoint_context(app: App, name: str, *, inference_url: str) -> EndpointCont
         url=infer_url(inference_url, name),
         stats=_stats(app, endpoint, tally),
         variants=_variants(endpoint, tally),
-        contract=contract_panel(app, endpoint),
+        contract=contract_panel(app, endpoint, contract),
         traffic=_traffic(tally, releases),
         releases=release_entries(releases),
-        curl=curl(infer_url(inference_url, name), served),
+        curl=curl(infer_url(inference_url, name), served, contract),
         answer=answer(name, served),
     )
 
