@@ -183,7 +183,8 @@ def _stored(version: DatasetVersion) -> list[Stat]:
     """Say what storing a table took; not known of one from before its rows were parts."""
     if version.stored_bytes is None:
         return []
-    return [Stat("Stored anew", size(version.stored_bytes), note="compressed")]
+    note = "compressed" if version.stored_bytes else ""
+    return [Stat("Stored anew", size(version.stored_bytes), note=note)]
 
 
 def _files(app: App, version: DatasetVersion) -> tuple[list[FileRow], Notice | None]:
