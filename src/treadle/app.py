@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from treadle.data.branches.entities import Need
     from treadle.data.history.descent import Descent
+    from treadle.data.remotes.service import Remotes
     from treadle.data.remotes.upkeep import RemoteUpkeep
     from treadle.data.service import Data
     from treadle.data.trees.service import Trees
@@ -134,8 +135,15 @@ class App:
         return self._of_data(Descent)
 
     @cached_property
-    def remotes(self) -> RemoteUpkeep:
+    def remotes(self) -> Remotes:
         """Of datasets what shares their versions: for who needs no more of `data`."""
+        from treadle.data.remotes.service import Remotes  # only who asks pays
+
+        return self._of_data(Remotes)
+
+    @cached_property
+    def remote_upkeep(self) -> RemoteUpkeep:
+        """Of datasets what takes their versions out of remotes: for who needs no more of `data`."""
         from treadle.data.remotes.upkeep import RemoteUpkeep  # only who asks pays
 
         return self._of_data(RemoteUpkeep)

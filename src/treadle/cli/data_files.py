@@ -22,7 +22,6 @@ from treadle.cli.output import (
     yes_option,
 )
 from treadle.cli.progress import progress_of
-from treadle.cli.remote_upkeep import sweep_remote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -336,6 +335,8 @@ def gc(
     them is needed.
     """
     if remote:
+        from treadle.cli.remote_upkeep import sweep_remote  # only who asks pays
+
         sweep_remote(ctx, remote, hours=hours, dry_run=dry_run, yes=yes, as_json=as_json)
         return
     data = client_of(ctx).data

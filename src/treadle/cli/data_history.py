@@ -21,7 +21,6 @@ from treadle.cli.output import (
     when_utc,
     yes_option,
 )
-from treadle.cli.remote_upkeep import remove_there
 
 if TYPE_CHECKING:
     from treadle.data.branches.entities import Need, Pointer
@@ -243,6 +242,8 @@ def rm(
     back to what it was made on, tags at it go; `treadle data gc --remote` frees its bytes.
     """
     if remote:
+        from treadle.cli.remote_upkeep import remove_there  # only who asks pays
+
         live = live_percent / 100
         remove_there(ctx, ref, remote, live=live, dry_run=dry_run, yes=yes, as_json=as_json)
         return

@@ -107,7 +107,8 @@ def rotate_key(
 
     if not (new or old):
         raise click.UsageError("Say --to FILE, the next key, or --from FILE, the one it has now.")
-    done = app_of(ctx).remotes.rotate_remote_key(remote=name, old=old, new=new, dry_run=dry_run)
+    upkeep = app_of(ctx).remote_upkeep
+    done = upkeep.rotate_remote_key(remote=name, old=old, new=new, dry_run=dry_run)
     _answer(done, wrapped(done, dry_run=dry_run), as_json=as_json)
 
 

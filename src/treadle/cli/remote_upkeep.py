@@ -32,7 +32,7 @@ def remove_there(
     as_json: bool,
 ) -> None:
     """Take versions out of a remote, after showing which."""
-    data = app_of(ctx).remotes
+    data = app_of(ctx).remote_upkeep
     found = data.remove_from_remote(ref, remote=remote, live_share=live, dry_run=True)
     if not (dry_run or as_json):
         click.echo(_listed(found), err=True)
@@ -56,7 +56,7 @@ def sweep_remote(
     as_json: bool,
 ) -> None:
     """Free what no version in a remote needs, after saying how much."""
-    data = app_of(ctx).remotes
+    data = app_of(ctx).remote_upkeep
     older_than = int((HOURS if hours is None else hours) * HOUR_US)
     asked: Any = {"remote": remote, "older_than": older_than}
     found = data.gc_remote(dry_run=True, **asked)
