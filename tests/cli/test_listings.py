@@ -27,7 +27,7 @@ FIELDS = {
         "id", "dataset", "number", "digest", "files", "table", "columns", "rows", "size_bytes",
         "message", "actor", "code_commit", "created_at", "tree", "file_count", "stored_bytes",
         "branch", "parents", "removed_at", "removed_by",
-        "source",
+        "source", "identity", "same_as",
     },
     "data quarantines": {
         "id", "dataset", "version_number", "reason", "rows", "state", "evidence", "at", "kind",
