@@ -322,3 +322,14 @@ def test_contracts_are_compared_by_their_numbers(cli, offers):
     assert [c["number"] for c in listed.json["items"]] == [2, 1]
     assert "high = 100.0" in first.out
     assert "offers has the contracts 1 to 2" in none.err
+
+
+def test_what_is_the_same_as_a_held_version_is_released_with_it(cli, tmp_path):
+    for rows in ("1", "2", "1"):
+        (tmp_path / "n.csv").write_text(f"x\n{rows}\n")
+        cli("data", "commit", "n.csv", "--name", "n", cwd=tmp_path)
+    cli("data", "quarantines", "hold", "n@1", "--reason", "units", cwd=tmp_path)
+
+    released = cli("data", "quarantines", "release", "n@3", "--yes", cwd=tmp_path)
+
+    assert released.out == "n@1 is released\n"

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from treadle.data.branches.entities import GRACE_US
 from treadle.data.entities import identity_of
 from treadle.data.service import Data
 from treadle.kernel.errors import Conflict, InvalidInput, NotFound
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from treadle.data.entities import DatasetVersion
+    from treadle.kernel.clock import FrozenClock
 
 
 def numbers(*values: int) -> pa.Table:
@@ -141,6 +143,34 @@ def test_a_version_of_bytes_that_are_held_back_is_held_back(data: Data) -> None:
     assert not data.is_quarantined("n@2")
     data.release_quarantine(held.id)
     assert not data.is_quarantined("n@3")
+
+
+def test_content_that_is_held_is_not_held_twice(data: Data) -> None:
+    two(data)
+    held = data.quarantine("n@1", reason="units", evidence={})
+    data.commit("n", numbers(1))
+
+    assert data.quarantine("n@3", reason="again", evidence={}) == held
+    assert data.decided_on("n@3") == (held,)
+    assert data.kept_out("n") == {1: 1, 3: 1}
+    data.release_quarantine(held.id)
+    assert not data.is_quarantined("n@3")
+
+
+def test_what_was_rejected_stays_so_when_its_first_version_is_forgotten(
+    data: Data, clock: FrozenClock
+) -> None:
+    two(data)
+    data.reject_quarantine(data.quarantine("n@1", reason="units", evidence={}).id)
+    data.commit("n", numbers(1))
+    data.commit("n", numbers(2))
+
+    data.remove("n@1")
+    clock.advance(GRACE_US + 1)
+    data.forget_removed()
+
+    assert data.is_quarantined("n@3")
+    assert [(q.ref, q.state) for q in data.quarantines("n")] == [("n@3", "rejected")]
 
 
 def test_a_removal_leaves_what_the_others_hold(data: Data) -> None:

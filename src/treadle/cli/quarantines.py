@@ -240,6 +240,9 @@ def _found(data: Data, what: str, *, kind: str = "", state: str = "") -> Quarant
     """Return the quarantine that a version, or the start of an id, means."""
     fitting = [q for q in _all(data) if kind in {"", q.kind} and state in {"", q.state}]
     meant = [q for q in fitting if q.ref == what or (what and q.id.startswith(what))]
+    name, sign, _ = what.partition("@")
+    if not meant and sign and kind != "rows" and any(q.dataset == name for q in fitting):
+        meant = [q for q in data.decided_on(what) if state in {"", q.state}]
     if not meant:
         known = {q.ref: q for q in fitting}
         hint = "" if known else "Nothing is held: treadle data quarantines"

@@ -139,10 +139,8 @@ class Project:
 
         A version with the content of one that is held back is held back, too.
         """
-        data = self._client.data
-        equal = {each.ref for each in data.equal_versions(version.ref)}
-        for held in data.quarantines(version.dataset):
-            if held.ref in equal and held.state != "released":
+        for held in self._client.data.decided_on(version.ref):
+            if held.state != "released":
                 same = (
                     "" if held.ref == version.ref else f"{version.ref} is the same as {held.ref}. "
                 )

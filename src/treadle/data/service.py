@@ -206,11 +206,15 @@ class Data(Elsewhere, History, RemoteUpkeep, RowQuarantines, ContractHistory):
     # --- quarantine ---
 
     def quarantine(self, ref: str, *, reason: str, evidence: Mapping[str, Any]) -> Quarantine:
-        """Hold a version back from training, gates and evaluation; a held one stays as it is."""
+        """Hold a version back from training, gates and evaluation; a held one stays as it is.
+
+        Where a version with its content is held, that quarantine is returned: one decision is
+        enough, for it is on the content.
+        """
         with self._store.write() as tx:
             version = find_version(tx, ref)
             sql.lock_dataset(tx, version.dataset)
-            for known in sql.quarantines_of(tx, version.dataset, number=version.number):
+            for known in _decided_on(tx, version):
                 if known.state == "held":
                     return known
             held = Quarantine(
@@ -235,11 +239,18 @@ class Data(Elsewhere, History, RemoteUpkeep, RowQuarantines, ContractHistory):
     def is_quarantined(self, ref: str) -> bool:
         """Say whether a version, or one with its content, is held back or rejected for good."""
         with self._store.read() as tx:
-            version = find_version(tx, ref)
-            equal = {v.number for v in sql.versions_with(tx, version.dataset, version.digest)}
-            found = sql.quarantines_of(tx, version.dataset)
-        held = (q for q in found if q.version_number in equal)
-        return any(q.state in {"held", "rejected"} for q in held)
+            found = _decided_on(tx, find_version(tx, ref))
+        return any(q.state in {"held", "rejected"} for q in found)
+
+    def decided_on(self, ref: str) -> tuple[Quarantine, ...]:
+        """Return the quarantines of a version and of those with its content, newest first."""
+        with self._store.read() as tx:
+            return tuple(_decided_on(tx, find_version(tx, ref)))
+
+    def kept_out(self, name: str) -> dict[int, int]:
+        """Return how many rows of each version are kept out because it or its content is."""
+        with self._store.read() as tx:
+            return sql.kept_out(tx, name)
 
     def release_quarantine(self, identifier: str) -> Quarantine:
         """Decide that a held version may be used after all."""
@@ -298,6 +309,12 @@ def _require_contract(tx: Transaction, name: str) -> Contract:
             hint=f"Learn one from a good version: treadle data infer {name}@1",
         )
     return contract
+
+
+def _decided_on(tx: Transaction, version: DatasetVersion) -> list[Quarantine]:
+    """Return the quarantines of every version with the content of one, newest first."""
+    equal = {v.number for v in sql.versions_with(tx, version.dataset, version.digest)}
+    return [q for q in sql.quarantines_of(tx, version.dataset) if q.version_number in equal]
 
 
 def _require_held(tx: Transaction, identifier: str) -> Quarantine:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
     bindparam,
     func,
     insert,
@@ -389,6 +390,33 @@ def quarantines_of(
 def set_quarantine_state(tx: Transaction, identifier: str, state: QuarantineState) -> None:
     """Move a quarantine to another state."""
     tx.execute(update(quarantines).where(quarantines.c.id == identifier).values(state=state))
+
+
+def kept_out(tx: Transaction, name: str) -> dict[int, int]:
+    """Return how many rows of each version are kept out, for it as a whole or its content is."""
+    decided = dataset_versions.alias()
+    same = (decided.c.dataset == name, decided.c.digest == dataset_versions.c.digest)
+    about = (
+        quarantines.c.dataset == name,
+        quarantines.c.version_number == decided.c.number,
+        quarantines.c.kind == "version",
+        quarantines.c.state != "released",
+    )
+    query = (
+        select(dataset_versions.c.number, func.max(quarantines.c.rows).label("rows"))
+        .join(decided, and_(*same))
+        .join(quarantines, and_(*about))
+        .where(dataset_versions.c.dataset == name)
+        .group_by(dataset_versions.c.number)
+    )
+    return {row.number: row.rows for row in tx.execute(query)}
+
+
+def move_quarantines(tx: Transaction, name: str, number: int, *, to: int) -> None:
+    """Have what was decided on a version as a whole stand at another one."""
+    mine = (quarantines.c.dataset == name, quarantines.c.version_number == number)
+    whole = (*mine, quarantines.c.kind == "version")
+    tx.execute(update(quarantines).where(*whole).values(version_number=to))
 
 
 def update_quarantine(tx: Transaction, quarantine: Quarantine) -> None:

@@ -53,8 +53,10 @@ def set_parents(tx: Transaction, name: str, parents: Mapping[int, tuple[int, ...
 def forget(tx: Transaction, name: str, numbers: Collection[int]) -> None:
     """Take versions away for good, with the branches, tags, verdicts and quarantines of them.
 
-    A version that says that it is the same as one of them says so of the oldest left.
+    A version that says that it is the same as one of them says so of the oldest left, and what
+    was decided on their content as a whole stays decided under that one.
     """
+    _pass_quarantines_on(tx, name, numbers)
     for number in numbers:
         mine = (versions.c.dataset == name, versions.c.number == number)
         tx.execute(delete(versions).where(*mine))
@@ -65,6 +67,14 @@ def forget(tx: Transaction, name: str, numbers: Collection[int]) -> None:
             tx.execute(delete(table).where(*about))
     for number in numbers:
         _mend_same_as(tx, name, number)
+
+
+def _pass_quarantines_on(tx: Transaction, name: str, gone: Collection[int]) -> None:
+    for version in versions_of(tx, name, sorted(gone)):
+        equal = sql.versions_with(tx, name, version.digest)
+        left = next((each.number for each in equal if each.number not in gone), None)
+        if left is not None:
+            sql.move_quarantines(tx, name, version.number, to=left)
 
 
 def _mend_same_as(tx: Transaction, name: str, gone: int) -> None:

@@ -65,9 +65,9 @@ def dataset_version_context(request: Request, ref: str) -> DatasetVersionContext
     version = data.version(ref)
     contract = data.contract(version.dataset)
     validation = next(iter(data.validations(version.ref)), None)
-    equal = {each.number for each in data.equal_versions(version.ref)}
-    held = _held(data.quarantines(version.dataset), equal)
-    parts = _held(data.row_quarantines(version.dataset), {version.number})
+    held = _held(data.decided_on(version.ref))
+    rows = data.row_quarantines(version.dataset)
+    parts = _held(q for q in rows if q.version_number == version.number)
     pointers = [p for p in data.pointers(version.dataset) if p.number == version.number]
     profile = known_or_quick(app, version)
     files, notice = _files(app, version)
@@ -148,9 +148,8 @@ def _diff(app: App, version: DatasetVersion) -> Link | None:
     return Link(f"What changed since {before.ref}", place)
 
 
-def _held(quarantines: Iterable[Quarantine], numbers: set[int]) -> list[Quarantine]:
-    ours = (q for q in quarantines if q.version_number in numbers)
-    return [q for q in ours if q.state != "released"]
+def _held(quarantines: Iterable[Quarantine]) -> list[Quarantine]:
+    return [q for q in quarantines if q.state != "released"]
 
 
 def _contract_name(contract: Contract | None, validation: Validation | None) -> str:

@@ -68,7 +68,7 @@ def dataset(request: Request) -> Response:
     found = app.data.versions(name, limit=paging.ROWS, offset=offset)
     newest = app.data.versions(name, limit=paging.ROWS).items if offset else found.items
     verdicts, pointers = app.data.verdicts(name), app.data.pointers(name)
-    held = _rows_of(app.data.quarantines(name))
+    held = app.data.kept_out(name)
     apart = _rows_of(app.data.row_quarantines(name))
     context = DatasetContext(
         page=Page(
@@ -89,7 +89,7 @@ def dataset(request: Request) -> Response:
         versions=tuple(
             _version(
                 version,
-                held=held[version.number],
+                held=held.get(version.number, 0),
                 apart=apart[version.number],
                 verdict=verdicts.get(version.number),
                 pointers=[p for p in pointers if p.number == version.number],
