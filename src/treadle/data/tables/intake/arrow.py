@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import tempfile
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,8 @@ BATCH_BYTES = 1 << 18
 MOST_ROWS = 1 << 16
 LEAST_ROWS = 1 << 6
 BUFFER_BYTES = 1 << 16
+# Of few columns, which a wide table is read by, a batch is short.
+WIDE_FACTOR = 4
 
 
 class ParquetRows:
@@ -64,6 +68,13 @@ class ParquetRows:
             raise self._unreadable(path, error) from error
 
     def _unreadable(self, path: Path, error: Exception) -> InvalidInput | Unavailable:
+        # Reading fills no disk: it was what is kept of a wide table.
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            return Unavailable(
+                f"Columns of {path.name} cannot be kept in {tempfile.gettempdir()}: "
+                f"{os.strerror(error.errno)}.",
+                hint="Make room there, or name another folder by TMPDIR.",
+            )
         # Of what is in a file Arrow says no number.
         if isinstance(error, OSError) and error.errno:
             return Unavailable(f"Cannot read {path}: {os.strerror(error.errno)}.")
@@ -78,9 +89,20 @@ class ParquetRows:
 
     def _batches(self, path: Path, schema: pa.Schema) -> Iterator[tuple[pa.RecordBatch, int]]:
         """Yield batches, each with the number of all rows."""
+        # Most commits read no Parquet, and are to import little.
+        from treadle.data.tables.intake.wide import (  # noqa: PLC0415 - see above
+            is_wide,
+            wide_batches,
+        )
+
         with pq.ParquetFile(path, buffer_size=BUFFER_BYTES, pre_buffer=False) as file:
             rows = file.metadata.num_rows
-            for batch in file.iter_batches(_rows_at_once(file.metadata), use_threads=False):
+            at_once = _rows_at_once(file.metadata)
+            for batch in (
+                wide_batches(file, rows=WIDE_FACTOR * at_once)
+                if is_wide(file.metadata)
+                else file.iter_batches(at_once, use_threads=False)
+            ):
                 whole = as_schema(pa.Table.from_batches([batch]), schema)
                 yield from ((some, rows) for some in whole.to_batches())
 
