@@ -210,7 +210,7 @@ def test_a_spreadsheet_is_kept_as_a_file_and_said_to_be(cli, tmp_path):
 
     said = cli("data", "commit", "sales.xlsx", "--name", "sales")
 
-    assert said.out.startswith("sales@1  1 files")
+    assert said.out.startswith("sales@1  1 file")
     assert said.err.startswith("Note: sales.xlsx is kept as a file.")
 
 

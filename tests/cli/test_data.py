@@ -205,7 +205,7 @@ def test_files_are_listed_a_page_at_a_time(cli, tmp_path):
 def test_a_csv_is_kept_as_a_file_when_that_is_asked_for(cli, csv):
     made = cli("data", "commit", csv, "--name", "raw", "--as", "files")
 
-    assert " 1 files " in made.out
+    assert " 1 file " in made.out
     assert "files" in cli("data", "show", "raw").out
 
 

@@ -36,7 +36,7 @@ def test_a_diff_is_tried_and_applied(cli, trips):
     dry = cli("data", "apply", trips, "--onto", "trips@exp", "--dry-run")
     done = cli("data", "apply", trips, "--onto", "trips@exp", "-m", "corrections")
 
-    counts = "1 rows added, 1 removed, 1 changed"
+    counts = "1 row added, 1 removed, 1 changed"
     assert dry.out == f"Would apply trips@1 → trips@2 to trips@1 (trips@exp): {counts}\n"
     assert done.out == f"trips@3 is trips@1 with trips@1 → trips@2: {counts}\n"
     assert cli("data", "diff", "trips@2", "trips@exp").code == 0
@@ -70,7 +70,7 @@ def test_what_does_not_fit_is_refused_and_nothing_is_done(cli, trips):
     fixed = cli("data", "apply", trips, "--onto", "trips@1")
     near = cli("data", "apply", trips, "--onto", "trips@exo")
 
-    assert "2 rows that the diff changes or removes are not there as it has them" in again.err
+    assert "changes or removes 2 rows not there as it has them" in again.err
     assert "It starts from trips@1; merge instead where both changed" in again.err
     assert "trips@1 is no branch" in fixed.err
     assert "Did you mean trips@exp?" in near.err

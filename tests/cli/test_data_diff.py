@@ -26,7 +26,7 @@ def test_rows_and_cells_are_named(cli, trips):
     assert said.code == 1
     assert said.out.splitlines() == [
         "trips@1 → trips@2, by id, found to repeat in no row (name another with --key)",
-        "1 rows added, 1 removed, 1 changed, 1 unchanged (3 → 3)",
+        "1 row added, 1 removed, 1 changed, 1 unchanged (3 → 3)",
         "changed cells: city 1",
         "",
         "         id  what",

@@ -56,7 +56,7 @@ def test_a_commit_says_whether_it_changed_anything(cli, pets):
     old = cli("data", "commit", pets, "--name", "pets")
     again = cli("data", "commit", pets, "--name", "pets")
 
-    assert old.out.startswith("pets@4  1 files  4 B  stored 0 B")
+    assert old.out.startswith("pets@4  1 file  4 B  stored 0 B")
     assert old.out.endswith("the same as pets@1\n")
     assert again.out.startswith("pets@4  nothing changed")
     assert "pets@4  (main)" in (log := cli("data", "log", "pets").out)
@@ -77,7 +77,7 @@ def test_a_revert_is_tried_done_and_then_nothing(cli, pets):
     }  # fmt: skip
     assert again.out == "pets@main is pets@4, which has the content of pets@1 already.\n"
     assert (late.code, "is pets@4, not pets@3" in late.err) == (1, True)
-    assert "1 files, the same as pets@1" in cli("trace", "pets@4").out
+    assert "1 file, the same as pets@1" in cli("trace", "pets@4").out
 
 
 def test_conflicts_are_named_and_exit_1_and_a_side_settles_them(cli, pets):
@@ -218,7 +218,7 @@ def test_what_goes_to_dvc_is_said_with_the_way_to_fetch_it(cli, pets, tmp_path):
     done = cli("export", "dvc", "pets@2", tmp_path / "shared")
 
     assert "Would write pets@3, 2 files" in dry.out
-    assert "Wrote pets@2, 1 files" in done.out
+    assert "Wrote pets@2, 1 file" in done.out
     assert "&& dvc pull" in done.out
 
 

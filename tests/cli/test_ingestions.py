@@ -36,7 +36,7 @@ def test_a_dataset_is_set_run_listed_and_removed(cli, shop):
     removed = cli("data", "ingestions", "remove", "orders", "--yes", cwd=shop).out
 
     assert "orders@1" in done
-    assert "1 rows have no watermark" in done
+    assert "1 row without a watermark" in done
     assert [each["dataset"] for each in listed["items"]] == ["orders"]
     assert "grows no longer" in removed
 

@@ -158,7 +158,7 @@ def test_gc_says_what_it_frees_by_kind(cli, home):
     planned = cli("data", "gc", "--dry-run")
     found = cli("data", "gc", "--yes", "--json").json
 
-    assert planned.out == "Would remove 1 objects (8 B).\n"
+    assert planned.out == "Would remove 1 object (8 B).\n"
     assert found["objects"] == [left.name]
     assert cli("data", "gc").out == "Everything is needed, or too young.\n"
 

@@ -43,10 +43,10 @@ def test_gc_asks_and_then_removes_for_good(cli, run_id):
     spared = cli("gc", "--older-than", "1", "--yes")
     done = cli("gc", "--yes")
 
-    assert "Would remove 0 experiments, 1 runs" in looked.out
+    assert "Would remove 0 experiments, 1 run" in looked.out
     assert declined.code != 0
     assert spared.out == "Nothing deleted is old enough to go.\n"
-    assert "Removed 0 experiments, 1 runs" in done.out
+    assert "Removed 0 experiments, 1 run" in done.out
     assert cli("runs", "restore", run_id).code == 1
 
 

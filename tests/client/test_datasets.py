@@ -119,7 +119,7 @@ def test_files_are_committed_as_one_table_or_as_they_are(client: Client, tmp_pat
 
     assert table.arrow().to_pydict() == {"day": [1, 2]}
     assert repr(table) == "<table@1, 2 rows>"
-    assert repr(files) == "<files@1, 1 files>"
+    assert repr(files) == "<files@1, 1 file>"
     with pytest.raises(InvalidInput, match="holds files, not a table"):
         files.arrow()
 

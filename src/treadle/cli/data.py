@@ -27,9 +27,10 @@ from treadle.cli.output import (
     when,
     when_utc,
 )
-from treadle.cli.quarantines import counted, quarantines
+from treadle.cli.quarantines import quarantines
 from treadle.data.branches.entities import MAIN
 from treadle.data.entities import worst
+from treadle.kernel.errors import counted
 
 if TYPE_CHECKING:
     from treadle.data.contract_changes import Change
@@ -109,7 +110,7 @@ def versions(ctx: click.Context, *, name: str, limit: int, offset: int, as_json:
     def row(version: DatasetVersion) -> tuple[object, ...]:
         verdict = verdicts.get(version.number, "")
         at, digest = when(version.created_at), version.digest[:12]
-        held = f"{version.rows:,}" if version.is_table else f"{version.file_count:,} files"
+        held = f"{version.rows:,}" if version.is_table else counted(version.file_count, "file")
         return version.ref, held, at, digest, verdict, version.message
 
     print_listing(
@@ -313,7 +314,7 @@ def _dataset_row(dataset: DatasetSummary) -> tuple[object, ...]:
     return (
         dataset.name,
         dataset.versions,
-        f"{newest.rows:,}" if newest.is_table else f"{newest.file_count:,} files",
+        f"{newest.rows:,}" if newest.is_table else counted(newest.file_count, "file"),
         size(newest.size_bytes),
         verdict,
         dataset.held or "",
@@ -342,7 +343,7 @@ def _print_failing(ref: str, counts: dict[str, int], *, as_json: bool) -> None:
     if as_json:
         print_json({"version": ref, "rows": rows, "checks": by_check})
         return
-    click.echo(f"would hold {counted(rows)} of {ref}")
+    click.echo(f"would hold {counted(rows, 'row')} of {ref}")
     for name, count in by_check.items():
         click.echo(f"  {name}: {count:,}")
 
@@ -353,7 +354,7 @@ def _print_held(held: RowsHeld) -> None:
         return
     found = held.quarantine
     click.echo(
-        f"{counted(found.rows)} held in quarantine {found.id[:12]}; "
+        f"{counted(found.rows, 'row')} held in quarantine {found.id[:12]}; "
         f"{held.version.ref} has the other {held.version.rows:,}"
     )
 

@@ -11,6 +11,7 @@ from treadle.cli.data_files import tell_diff
 from treadle.cli.group import Command
 from treadle.cli.home import client_of
 from treadle.cli.output import dry_run_option, json_option, print_json
+from treadle.kernel.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +105,9 @@ def apply(
     keep their order, those that it adds come last.
     """
     found = client_of(ctx).data.apply(file, onto=onto, message=message, dry_run=dry_run)
-    counts = f"{found.added:,} rows added, {found.removed:,} removed, {found.changed:,} changed"
+    counts = (
+        f"{counted(found.added, 'row')} added, {found.removed:,} removed, {found.changed:,} changed"
+    )
     if as_json:
         print_json(found)
     elif found.kind == "nothing":
@@ -148,7 +151,7 @@ def _tell(told: TableDiff, *, limit: int | None, out: Path | None, as_json: bool
         _print_summary(told.summary)
     if out is not None:
         written = write_diff(told, out, limit=limit)
-        click.echo(f"Wrote {written:,} rows to {out}", err=True)
+        click.echo(f"Wrote {counted(written, 'row')} to {out}", err=True)
     elif not as_json:
         _print_rows(told, SHOWN if limit is None else limit)
 
@@ -166,7 +169,8 @@ def _print_summary(found: DiffSummary) -> None:
         click.echo(f"{_SIGNS[change.kind]} column {_column_sentence(change)}")
     counts = found.counts
     click.echo(
-        f"{counts.added:,} rows added, {counts.removed:,} removed, {counts.changed:,} changed, "
+        f"{counted(counts.added, 'row')} added, {counts.removed:,} removed, "
+        f"{counts.changed:,} changed, "
         f"{counts.unchanged:,} unchanged ({counts.rows_before:,} → {counts.rows_after:,})"
     )
     if counts.changed_cells:

@@ -22,6 +22,7 @@ from treadle.cli.output import (
     yes_option,
 )
 from treadle.cli.progress import progress_of
+from treadle.kernel.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -121,7 +122,7 @@ def commit(
         plan_paths, commit_paths = trees.plan_commit, trees.commit_files
     if dry_run:
         plan = plan_paths(name, paths)
-        held = f"{plan.file_count:,} files" if plan.rows is None else f"{plan.rows:,} rows"
+        held = counted(plan.file_count, "file") if plan.rows is None else counted(plan.rows, "row")
         told = f"{held}  {size(plan.size_bytes)}  new {size(plan.new_bytes)}"
         _answer(plan, f"Would commit {told}", as_json=as_json)
         return
@@ -155,7 +156,7 @@ def status(ctx: click.Context, *, path: Path, as_json: bool) -> None:
     from treadle.kernel.settings import find_home
 
     found = folder_status(path, home=find_home(ctx.find_root().obj))
-    clean = f"{found.root} is {found.ref}: {found.files:,} files, nothing differs"
+    clean = f"{found.root} is {found.ref}: {counted(found.files, 'file')}, nothing differs"
     tell_diff(found, found.diff, clean, as_json=as_json)
     if not found.diff.is_empty:
         ctx.exit(1)
@@ -186,7 +187,7 @@ def checkout(ctx: click.Context, /, *, ref: str, path: Path, as_json: bool, **as
     """
     done = app_of(ctx).trees.checkout(ref, path, **asked)
     verb = "Would write" if asked["dry_run"] else "Wrote"
-    told = f"{verb} {len(done.written):,} files of {done.ref}, kept {done.kept:,}"
+    told = f"{verb} {counted(len(done.written), 'file')} of {done.ref}, kept {done.kept:,}"
     if done.removed:
         told += f", removed {len(done.removed):,}"
     _answer(done, told, as_json=as_json)
@@ -247,7 +248,8 @@ def fsck(ctx: click.Context, *, repair: str, rebuild: bool, dry_run: bool, as_js
         raise click.UsageError("--dry-run is for --rebuild; without --repair nothing is changed.")
     if rebuild:
         again = data.rebuild(dry_run=dry_run)
-        told = f"{again.chunks:,} chunks of {again.packs:,} packs, which no row knew of"
+        chunks, packs = counted(again.chunks, "chunk"), counted(again.packs, "pack")
+        told = f"{chunks} of {packs}, which no row knew of"
         lines = [f"damaged, left out  {digest[:12]}…" for digest in again.unreadable]
         told = "\n".join([*lines, f"{'Would find' if dry_run else 'Found'} {told}"])
         if dry_run:
@@ -261,7 +263,8 @@ def fsck(ctx: click.Context, *, repair: str, rebuild: bool, dry_run: bool, as_js
         for d in found.damage
     ]
     lines.append(
-        f"{found.objects:,} objects, {size(found.size_bytes)}, {len(found.damage):,} damaged"
+        f"{counted(found.objects, 'object')}, {size(found.size_bytes)}, "
+        f"{len(found.damage):,} damaged"
     )
     _answer(found, "\n".join(lines), as_json=as_json)
     if not found.is_sound:
@@ -358,11 +361,11 @@ def gc(
 def swept(found: Swept) -> str:
     """Say what a sweep removes, by kind."""
     kinds = (
-        (found.packs, "packs of chunks", found.pack_bytes),
-        (found.objects, "objects", found.object_bytes),
-        (found.rewritten, "packs' dead parts", found.rewritten_bytes),
+        (found.packs, "chunk pack", found.pack_bytes),
+        (found.objects, "object", found.object_bytes),
+        (found.rewritten, "dead part", found.rewritten_bytes),
     )
-    told = [f"{len(some):,} {what} ({size(freed)})" for some, what, freed in kinds if some]
+    told = [f"{counted(len(some), what)} ({size(freed)})" for some, what, freed in kinds if some]
     return ", ".join(told) or "nothing"
 
 
@@ -399,7 +402,7 @@ def _head(trees: Trees, name: str, branch: str) -> str:
 def _sentence(version: DatasetVersion, before: str) -> str:
     if version.ref == before:
         return f"{version.ref}  nothing changed  {version.digest}"
-    held = f"{version.rows:,} rows" if version.is_table else f"{version.file_count:,} files"
+    held = counted(version.rows, "row") if version.is_table else counted(version.file_count, "file")
     stored = f"  stored {size(version.stored_bytes)}" if version.stored_bytes is not None else ""
     same = f"  the same as {version.dataset}@{version.same_as}" if version.same_as else ""
     return f"{version.ref}  {held}  {size(version.size_bytes)}{stored}  {version.digest}{same}"

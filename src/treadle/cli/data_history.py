@@ -21,6 +21,7 @@ from treadle.cli.output import (
     when_utc,
     yes_option,
 )
+from treadle.kernel.errors import counted
 
 if TYPE_CHECKING:
     from treadle.data.branches.entities import Need, Pointer
@@ -286,7 +287,7 @@ def _print_entry(entry: LogEntry, mark: str) -> None:
     if version.removed_at is not None:
         mark = mark.replace("*", "x")
         named.append(f"removed {when_utc(version.removed_at)} by {version.removed_by}")
-    held = f"{version.rows:,} rows" if version.is_table else f"{version.file_count:,} files"
+    held = counted(version.rows, "row") if version.is_table else counted(version.file_count, "file")
     stored = "" if version.stored_bytes is None else f", stored {size(version.stored_bytes)}"
     told = [
         click.style(version.ref, bold=True),
@@ -319,7 +320,7 @@ def _named(found: Removal) -> str:
     if len(found.refs) == 1:
         return found.refs[0]
     name = found.refs[0].partition("@")[0]
-    return f"{name} with its {len(found.refs):,} versions"
+    return f"{name} with its {counted(len(found.refs), 'version')}"
 
 
 def _would_remove(found: Removal) -> str:

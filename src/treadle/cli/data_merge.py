@@ -10,6 +10,7 @@ import click
 from treadle.cli.group import Command
 from treadle.cli.home import client_of
 from treadle.cli.output import dry_run_option, json_option, print_json
+from treadle.kernel.errors import counted
 
 if TYPE_CHECKING:
     from treadle.data.history.entities import Merged, Side
@@ -117,7 +118,7 @@ def _print_merged(found: Merged, *, dry_run: bool) -> None:
         click.echo(f"{would} {found.into} to {found.theirs}: it has nothing of its own.")
     elif found.kind == "merged":
         made = "Would merge" if dry_run else f"{found.version} merges"
-        taken = _counted(found.taken, "row" if found.is_table else "path")
+        taken = counted(found.taken, "row" if found.is_table else "path")
         click.echo(f"{made} {found.theirs} into {found.into}: {taken} taken.")
     else:
         for clash in found.conflicts[:CONFLICTS_SHOWN]:
@@ -126,9 +127,9 @@ def _print_merged(found: Merged, *, dry_run: bool) -> None:
         if found.conflict_count > CONFLICTS_SHOWN:
             left = found.conflict_count - CONFLICTS_SHOWN
             click.echo(f"… and {left:,} more; all of them with {_where_all(found)}")
-        counted = _counted(found.conflict_count, "conflict")
+        clashes = counted(found.conflict_count, "conflict")
         click.echo(
-            f"{counted} since {found.base or 'the beginning'}; nothing was done. {_how(found)}",
+            f"{clashes} since {found.base or 'the beginning'}; nothing was done. {_how(found)}",
             err=True,
         )
 
@@ -146,7 +147,3 @@ def _how(found: Merged) -> str:
         )
     one_by_one = " One by one: --conflicts FILE." if found.is_table else ""
     return f"Take one side's with --ours or --theirs.{one_by_one}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

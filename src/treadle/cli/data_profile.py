@@ -9,6 +9,7 @@ import click
 from treadle.cli.group import Command
 from treadle.cli.home import client_of
 from treadle.cli.output import json_option, print_json, print_table, when
+from treadle.kernel.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,7 +69,7 @@ def _print_columns(found: TableProfile) -> None:
     )
     click.echo("")
     repeated = f", {found.repeated:,} of them repeat another" if found.repeated else ""
-    click.echo(f"{found.rows:,} rows{repeated}")
+    click.echo(f"{counted(found.rows, 'row')}{repeated}")
     if found.chart is not None:
         chart = found.chart
         first, last = when(chart.starts[0])[:10], when(chart.starts[-1])[:10]
@@ -116,7 +117,9 @@ def _print_drift(found: TableProfile) -> None:
     drift = found.drift
     if drift is None:
         return
-    click.echo(f"\nDistance from {drift.against} ({drift.rows_before:,} rows); it is no alarm")
+    click.echo(
+        f"\nDistance from {drift.against} ({counted(drift.rows_before, 'row')}); it is no alarm"
+    )
     moved = sorted(drift.columns, key=lambda c: -(c.psi or 0.0))[:DRIFT_SHOWN]
     rows = [
         (c.name, c.psi, c.js, f"{c.nulls_before:.1%} → {c.nulls_now:.1%}", c.why) for c in moved

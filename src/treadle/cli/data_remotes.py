@@ -19,6 +19,7 @@ from treadle.cli.output import (
     when,
 )
 from treadle.cli.progress import progress_of
+from treadle.kernel.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -226,8 +227,8 @@ def _sentence(done: Moved, verb: str) -> str:
         named += f" and {len(done.versions) - NAMED_AT_MOST:,} more"
     if not done.versions:
         return f"Moved {', '.join(done.pointers)} of {done.dataset}  {done.remote}"
-    parts = [f"{done.chunks:,} chunks"] if done.chunks else []
-    parts += [f"{done.objects:,} objects"] if done.objects else []
+    parts = [counted(done.chunks, "chunk")] if done.chunks else []
+    parts += [counted(done.objects, "object")] if done.objects else []
     return f"{verb} {named}: {', '.join([*parts, size(done.size_bytes)])}  {done.remote}"
 
 

@@ -10,6 +10,7 @@ from treadle.cli.arrivals import LEFT_OUT_SHOWN, Progress, print_report
 from treadle.cli.group import Group
 from treadle.cli.home import client_of
 from treadle.cli.output import dry_run_option, json_option, print_json, size
+from treadle.kernel.errors import counted
 
 
 @click.group(
@@ -61,7 +62,9 @@ def dvc(ctx: click.Context, *, ref: str, folder: Path, dry_run: bool, as_json: b
         print_json(done)
         return
     verb = "Would write" if dry_run else "Wrote"
-    click.echo(f"{verb} {done.ref}, {done.files:,} files, {size(done.size_bytes)}: {done.path}")
+    click.echo(
+        f"{verb} {done.ref}, {counted(done.files, 'file')}, {size(done.size_bytes)}: {done.path}"
+    )
     for left in done.left_out[:LEFT_OUT_SHOWN]:
         click.echo(f"  left out: {left.what}: {left.why}")
     if len(done.left_out) > LEFT_OUT_SHOWN:

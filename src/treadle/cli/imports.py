@@ -11,6 +11,7 @@ from treadle.cli.arrivals import Progress, print_report
 from treadle.cli.group import Group
 from treadle.cli.home import client_of
 from treadle.cli.output import dry_run_option, json_option, print_json
+from treadle.kernel.errors import counted
 
 if TYPE_CHECKING:
     from treadle.exchange.tensorboard.logs import Brought
@@ -103,7 +104,8 @@ def tensorboard(ctx: click.Context, *, folder: Path, experiment: str, as_json: b
 
 def _told(brought: Brought) -> None:
     left = ", ".join(f"{tag} ({count})" for tag, count in sorted(brought.left_out.items()))
+    held = f"{counted(brought.points, 'point')}, {counted(brought.files, 'file')}"
     click.echo(
-        f"{brought.run_id}  {brought.points} points, {brought.files} files  {brought.folder}"
+        f"{brought.run_id}  {held}  {brought.folder}"
         + (f"\n  left out, neither number, image nor text: {left}" if left else "")
     )

@@ -21,6 +21,7 @@ from treadle.cli.output import (
     when_utc,
     yes_option,
 )
+from treadle.kernel.errors import counted
 
 if TYPE_CHECKING:
     from treadle.data.ingestion.entities import Counts, Ingested, Ingestion, Mark
@@ -204,15 +205,15 @@ def _told(done: Ingested) -> list[str]:
     counts = done.counts
     if counts.changed:
         told.append(
-            f"{counts.changed:,} rows have a known key and another watermark; they stay as they "
-            "are held. To take them: --mode upsert"
+            f"{counted(counts.changed, 'row')} with a known key and a new watermark, left as held. "
+            "To take what is new: --mode upsert"
         )
     if counts.without_watermark:
-        told.append(f"{counts.without_watermark:,} rows have no watermark and are not taken")
+        told.append(f"{counted(counts.without_watermark, 'row')} without a watermark, not taken")
     if counts.beyond:
         told.append(
-            f"{counts.beyond:,} rows came later than the lateness allows and are not taken. "
-            f"To take them: treadle data ingest {done.dataset} --again"
+            f"{counted(counts.beyond, 'row')} later than the lateness allows, not taken. "
+            f"To take all: treadle data ingest {done.dataset} --again"
         )
     return told
 

@@ -10,6 +10,7 @@ import click
 
 from treadle.cli.group import Command
 from treadle.cli.output import dry_run_option
+from treadle.kernel.errors import counted
 
 if TYPE_CHECKING:
     from treadle.cli.scaffold import Plan
@@ -57,10 +58,11 @@ def _tell(plan: Plan) -> None:
     inputs = len(plan.numbers) + len(plan.names)
     share = plan.positives / (plan.rows - plan.unlabelled)
     click.echo(
-        f"{plan.rows:,} rows, {inputs} inputs, {share:.1%} have {plan.target} = {plan.positive}"
+        f"{counted(plan.rows, 'row')}, {inputs} inputs, "
+        f"{share:.1%} have {plan.target} = {plan.positive}"
     )
     if plan.unlabelled:
-        click.echo(f"{plan.unlabelled:,} rows have no {plan.target}: kept, not trained on")
+        click.echo(f"{counted(plan.unlabelled, 'row')} without {plan.target}: kept, not trained on")
     order = f"the latest by {plan.time}" if plan.time else "at random: no column is a time"
     click.echo(f"a quarter is held out, {order}")
     for name in plan.ids:

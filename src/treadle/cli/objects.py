@@ -20,7 +20,7 @@ from treadle.cli.output import (
     when,
 )
 from treadle.cli.progress import progress_of
-from treadle.kernel.errors import InvalidInput, NotFound
+from treadle.kernel.errors import InvalidInput, NotFound, counted
 
 if TYPE_CHECKING:
     from treadle.kernel.settings import Settings
@@ -59,7 +59,7 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    click.echo(f"{found.objects:,} objects, {size(found.size_bytes)}, in {found.url}")
+    click.echo(f"{counted(found.objects, 'object')}, {size(found.size_bytes)}, in {found.url}")
     if not found.master:
         click.echo("Not encrypted: setting `objects_key` is empty.")
         return
@@ -90,7 +90,7 @@ def encrypt(ctx: click.Context, *, dry_run: bool, as_json: bool) -> None:
         print_json({"objects": count, "size_bytes": done})
     else:
         verb = "Would encrypt" if dry_run else "Encrypted"
-        click.echo(f"{verb} {count:,} objects, {size(done)}.")
+        click.echo(f"{verb} {counted(count, 'object')}, {size(done)}.")
 
 
 @command.group("keys", cls=Listing, example="treadle objects keys\ntreadle objects keys new FILE")
@@ -210,9 +210,10 @@ def forget(ctx: click.Context, *, owner_id: str, dry_run: bool) -> None:
 def wrapped(found: Rotation, *, dry_run: bool) -> str:
     """Say what the exchange of a master key did."""
     if not found.before:
-        return f"All {found.data_keys:,} data keys are under {found.after} already."
+        return f"Under {found.after} already: {counted(found.data_keys, 'data key')}."
     verb = "Would wrap" if dry_run else "Wrapped"
-    return f"{verb} {found.data_keys:,} data keys with {found.after} in place of {found.before}."
+    all_ = counted(found.data_keys, "data key")
+    return f"{verb} {all_} with {found.after} in place of {found.before}."
 
 
 def damaged_keys(ctx: click.Context) -> tuple[str, ...]:

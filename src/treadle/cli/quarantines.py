@@ -18,7 +18,7 @@ from treadle.cli.output import (
     when,
     yes_option,
 )
-from treadle.kernel.errors import InvalidInput, NotFound
+from treadle.kernel.errors import InvalidInput, NotFound, counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,7 +115,7 @@ def show(
     page = data.held_rows(found.id, check=check, where=_values(where), limit=limit, offset=offset)
     if not as_json:
         told = _where_to(found)
-        click.echo(f"{found.ref}: {counted(found.rows)} {found.state}{told}", err=True)
+        click.echo(f"{found.ref}: {counted(found.rows, 'row')} {found.state}{told}", err=True)
     names = list(page.items[0].values) if page.items else []
     print_listing(
         page,
@@ -139,7 +139,7 @@ def hold(ctx: click.Context, *, version: str, reason: str, dry_run: bool, as_jso
     data = client_of(ctx).data
     found = data.version(version)
     if dry_run:
-        told = f"would hold {found.ref}: {counted(found.rows)}"
+        told = f"would hold {found.ref}: {counted(found.rows, 'row')}"
         _would(told, found.ref, found.rows, as_json=as_json)
         return
     _decided(data.quarantine(found.ref, reason=reason, evidence={"by": "hand"}), as_json=as_json)
@@ -175,7 +175,7 @@ def release(
     rows = _meant(data, held, check, values)
     if dry_run:
         since = f"held since {when(held.at)} UTC"
-        told = f"would release {held.ref}: {counted(rows)}, {since}"
+        told = f"would release {held.ref}: {counted(rows, 'row')}, {since}"
         _would(told, held.ref, rows, as_json=as_json)
         return
     if not yes:
@@ -214,7 +214,7 @@ def reject(
     rows = _meant(data, held, check, values)
     if dry_run:
         since = f"held since {when(held.at)} UTC"
-        told = f"would reject {held.ref}: {counted(rows)}, {since}"
+        told = f"would reject {held.ref}: {counted(rows, 'row')}, {since}"
         _would(told, held.ref, rows, as_json=as_json)
         return
     if not yes:
@@ -224,11 +224,6 @@ def reject(
         _decided(data.reject_quarantine(held.id), as_json=as_json)
     else:
         _decided(data.reject_rows(held.id, check=check, where=values), as_json=as_json)
-
-
-def counted(rows: int) -> str:
-    """Return a number of rows in words."""
-    return f"{rows:,} row{'' if rows == 1 else 's'}"
 
 
 def _all(data: Data, dataset: str | None = None) -> list[Quarantine]:
@@ -278,7 +273,7 @@ def _meant(data: Data, held: Quarantine, check: str, values: dict[str, str]) -> 
 
 
 def _named(held: Quarantine, rows: int) -> str:
-    return held.ref if held.kind == "version" else f"{counted(rows)} of {held.ref}"
+    return held.ref if held.kind == "version" else f"{counted(rows, 'row')} of {held.ref}"
 
 
 def _would(told: str, ref: str, rows: int, *, as_json: bool) -> None:
@@ -306,4 +301,4 @@ def _decided(decided: Quarantine, *, as_json: bool) -> None:
     else:
         told = _where_to(decided) if decided.released_number else ""
         verb = "is" if decided.rows == 1 else "are"
-        click.echo(f"{counted(decided.rows)} of {decided.ref} {verb} {decided.state}{told}")
+        click.echo(f"{counted(decided.rows, 'row')} of {decided.ref} {verb} {decided.state}{told}")

@@ -10,6 +10,7 @@ from treadle.cli.home import app_of
 from treadle.cli.output import print_json, size
 from treadle.cli.progress import progress_of
 from treadle.kernel.clock import HOUR_US
+from treadle.kernel.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,11 +76,11 @@ def sweep_remote(
 
 def _freed(found: SweptRemote) -> str:
     kinds = (
-        (len(found.packs), "packs of chunks", found.pack_bytes),
-        (len(found.objects), "objects", found.object_bytes),
-        (found.others, "descriptions", found.other_bytes),
+        (len(found.packs), "chunk pack", found.pack_bytes),
+        (len(found.objects), "object", found.object_bytes),
+        (found.others, "description", found.other_bytes),
     )
-    told = [f"{count:,} {what} ({size(freed)})" for count, what, freed in kinds if count]
+    told = [f"{counted(count, what)} ({size(freed)})" for count, what, freed in kinds if count]
     return ", ".join(told) or "nothing"
 
 
@@ -103,7 +104,7 @@ def _listed(found: Removed) -> str:
 def _named(found: Removed) -> str:
     if len(found.versions) == 1:
         return f"{found.dataset}@{found.versions[0].number}"
-    return f"{found.dataset} with its {len(found.versions):,} versions"
+    return f"{found.dataset} with its {counted(len(found.versions), 'version')}"
 
 
 def _answer(found: Removed | SweptRemote, told: str, *, as_json: bool) -> None:

@@ -12,6 +12,7 @@ import click
 from treadle.cli.group import Command
 from treadle.cli.home import HOME, client_of
 from treadle.cli.output import json_option, print_json, when_utc
+from treadle.kernel.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,7 +89,7 @@ def _step(step: StepRun) -> str:
 
 def _summary(outcome: Outcome) -> None:
     for version in outcome.data:
-        click.echo(f"data {version.ref}: {version.rows:,} rows")
+        click.echo(f"data {version.ref}: {counted(version.rows, 'row')}")
     if outcome.contract is not None:
         noted = [c.message for c in outcome.contract.checks if c.verdict == "warn"]
         told = f": {'; '.join(noted)}" if noted else ""

@@ -7,6 +7,7 @@ import click
 from treadle.cli.group import Command
 from treadle.cli.home import client_of
 from treadle.cli.output import dry_run_option, json_option, print_json, yes_option
+from treadle.kernel.errors import counted
 
 DAY_US = 86_400_000_000
 
@@ -61,8 +62,8 @@ def command(
     found = tracking.gc(dry_run=True, older_than=older_than)
     total = len(found.experiments) + len(found.runs) + len(found.logged_models)
     told = (
-        f"{len(found.experiments)} experiments, {len(found.runs)} runs and "
-        f"{len(found.logged_models)} logged models"
+        f"{counted(len(found.experiments), 'experiment')}, {counted(len(found.runs), 'run')} and "
+        f"{counted(len(found.logged_models), 'logged model')}"
     )
     if total and not dry_run:
         if not yes:

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from treadle.data.branches.entities import MAIN
-from treadle.kernel.errors import InvalidInput, NotFound
+from treadle.kernel.errors import InvalidInput, NotFound, counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -122,7 +122,11 @@ class VersionHandle:
         self._data = data
 
     def __repr__(self) -> str:
-        held = f"{self.info.rows:,} rows" if self.info.is_table else f"{self.info.file_count} files"
+        held = (
+            counted(self.info.rows, "row")
+            if self.info.is_table
+            else counted(self.info.file_count, "file")
+        )
         return f"<{self.info.ref}, {held}>"
 
     @property

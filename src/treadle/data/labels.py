@@ -20,7 +20,7 @@ from treadle.data.contracts import LabelRule
 from treadle.data.entities import MAX_EXAMPLES, CheckResult, Verdict
 from treadle.data.rounding import downward, upward
 from treadle.kernel.clock import DAY_US, format_day
-from treadle.kernel.errors import InvalidInput
+from treadle.kernel.errors import InvalidInput, counted
 from treadle.kernel.late import np, pa, pc
 
 if TYPE_CHECKING:
@@ -272,7 +272,7 @@ def _labelled(known: int, *, total: int, column: str) -> CheckResult:
         total=total,
         message=f"{missing:,} of {total:,} rows are not labelled; they stay, and are not guessed."
         if missing
-        else f"All {total:,} rows are labelled.",
+        else f"Each of {counted(total, 'row')} is labelled.",
     )
 
 

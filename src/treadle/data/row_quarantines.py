@@ -165,8 +165,8 @@ class RowQuarantines:
         begun = next((q for q in found if q.state == "held" and not q.part_of), None)
         if begun and begun.evidence.get("contract") != validation.contract_number:
             raise Conflict(
-                f"{begun.rows:,} rows of {version.ref} are held already, by another contract "
-                f"({begun.evidence.get('contract')}).",
+                f"Another contract ({begun.evidence.get('contract')}) holds rows of {version.ref} "
+                f"already: {begun.rows:,}.",
                 hint=f"Decide on them first: treadle data quarantines show {begun.id[:12]}",
             )
         return begun
@@ -228,7 +228,7 @@ class RowQuarantines:
             counted = self._parted(version, failing, folder=folder)
         if counted.held and not counted.left:
             raise Conflict(
-                f"Every one of the {counted.held:,} rows of {version.ref} breaks its contract: "
+                f"Every row of {version.ref} ({counted.held:,}) breaks its contract: "
                 "nothing would be left.",
                 hint=f"Hold the version: treadle data quarantines hold {version.ref} --reason …",
             )

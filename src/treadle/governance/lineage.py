@@ -11,7 +11,7 @@ import msgspec
 from treadle.evaluation.rules import is_dataset_id
 from treadle.governance.entities import Node
 from treadle.kernel.clock import format_instant
-from treadle.kernel.errors import Corrupt, NotFound
+from treadle.kernel.errors import Corrupt, NotFound, counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -218,7 +218,7 @@ class Lineage:
 
 
 def _held(version: DatasetVersion) -> str:
-    return f"{version.rows:,} rows" if version.is_table else f"{version.file_count:,} files"
+    return counted(version.rows, "row") if version.is_table else counted(version.file_count, "file")
 
 
 def _same_as(version: DatasetVersion) -> str:

@@ -109,3 +109,13 @@ class MissingExtra(TreadleError):
 def near_misses(name: str, known: Iterable[str]) -> tuple[str, ...]:
     """Return up to three known names that look like the one that was asked for."""
     return tuple(difflib.get_close_matches(name, list(known), n=3, cutoff=0.6))
+
+
+def counted(count: int, noun: str) -> str:
+    """Say a count with its noun: `1 row`, `1,234 rows`."""
+    return f"{count:,} {noun_of(count, noun)}"
+
+
+def noun_of(count: int, noun: str) -> str:
+    """Return the noun of a count: `dataset` of 1, `datasets` of others."""
+    return noun if count == 1 else f"{noun}s"

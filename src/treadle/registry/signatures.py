@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from treadle.kernel.errors import InvalidInput, near_misses
+from treadle.kernel.errors import InvalidInput, counted, near_misses
 from treadle.registry.entities import Field, FieldType, Signature
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ def infer_inputs(example: pa.Table) -> tuple[Field, ...]:
     """
     if example.num_rows == 0 or example.num_columns == 0:
         raise InvalidInput(
-            f"The example has {example.num_rows} rows and {example.num_columns} columns.",
+            f"The example has {counted(example.num_rows, 'row')} and "
+            f"{counted(example.num_columns, 'column')}.",
             hint="Give at least one row of what the model will be asked.",
         )
     _check_unique(example.column_names, whose="The example")

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from treadle.kernel.clock import parse_instant
-from treadle.kernel.errors import InvalidInput, TreadleError
+from treadle.kernel.errors import InvalidInput, TreadleError, counted
 from treadle.serving.records import predictions_table, stacked
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class ModelFailed(TreadleError):
 
     def __init__(self, ref: str, *, reason: str, rows: int, took_us: int) -> None:
         super().__init__(
-            f"{ref} failed on {rows} rows: {reason}.",
+            f"{ref} failed on {counted(rows, 'row')}: {reason}.",
             hint="The model's own code raised this; what it was given is in the request log.",
             version=ref,
         )
@@ -177,7 +177,9 @@ def _items(values: Any) -> Sequence[Any]:
 
 def _one_per_row(found: Sequence[Any] | NDArray[Any], *, rows: int, what: str) -> None:
     if len(found) != rows:
-        raise InvalidInput(f"{rows} rows came with {len(found)} {what}.", hint="Give one per row.")
+        raise InvalidInput(
+            f"{counted(rows, 'row')} came with {len(found)} {what}.", hint="Give one per row."
+        )
 
 
 def _instant(item: Any) -> int:

@@ -253,7 +253,7 @@ def test_a_wrong_input_is_named_with_what_was_expected_and_found(ask, changed, t
         ),
         (request(outputs=[{"name": "delay"}]), "no output 'delay'. It has 'late'"),
         (request(parameters={"keys": "k"}), "'keys' must be a list"),
-        (request(parameters={"keys": ["k", "l"]}), "1 rows came with 2 keys"),
+        (request(parameters={"keys": ["k", "l"]}), "1 row came with 2 keys"),
         (request(parameters={"time": "soon"}), "'soon' is not a time"),
     ],
 )

@@ -17,7 +17,7 @@ from treadle.data.checks.scan import Figure, Rows, rows_of, scan_rows
 from treadle.data.entities import MAX_EXAMPLES, CheckResult
 from treadle.data.labels import judge_labels
 from treadle.kernel.clock import HOUR_US
-from treadle.kernel.errors import near_misses
+from treadle.kernel.errors import counted, near_misses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -147,7 +147,7 @@ def _rows(rows: int, *, rule: TableRule) -> CheckResult:
         verdict="fail" if rows < least or over else "pass",
         counted=max(0, least - rows) or over,
         total=least,
-        message=f"{rows:,} rows; at least {least:,}{limit} are expected.",
+        message=f"{counted(rows, 'row')}; at least {least:,}{limit} are expected.",
     )
 
 

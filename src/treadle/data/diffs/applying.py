@@ -18,7 +18,7 @@ from treadle.data.diffs.entities import DiffSummary
 from treadle.data.diffs.rows import METADATA, WRITTEN
 from treadle.data.diffs.tables import BATCH_ROWS, as_written, quoted
 from treadle.data.engine import engine
-from treadle.kernel.errors import Conflict, InvalidInput, NotFound
+from treadle.kernel.errors import Conflict, InvalidInput, NotFound, counted
 from treadle.kernel.late import duckdb, pa, pq
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class _Application:
         missing = self._count("patch WHERE has_before") - self._count("hits")
         if missing:
             raise Conflict(
-                f"{missing:,} rows that the diff changes or removes are not there as it has them.",
+                f"The diff changes or removes {counted(missing, 'row')} not there as it has them.",
                 hint=f"It starts from {self._summary.before}; merge instead where both changed.",
             )
         if not self._summary.key.columns or self._summary.counts.repeated_keys:
@@ -120,7 +120,7 @@ class _Application:
         )
         if twice:
             raise Conflict(
-                f"{twice:,} rows that the diff adds have keys that are there already.",
+                f"The diff adds {counted(twice, 'row')} with keys that are there already.",
                 hint=f"It starts from {self._summary.before}; merge instead where both changed.",
             )
 
@@ -227,6 +227,6 @@ def _require_whole(summary: DiffSummary, rows: int) -> None:
     whole = counts.added + counts.removed + counts.changed + counts.filled
     if rows != whole:
         raise InvalidInput(
-            f"The diff holds {rows:,} of the {whole:,} rows that differ.",
+            f"The diff holds {rows:,} of the {counted(whole, 'row')} that differ.",
             hint="Write it without --limit, and leave its rows as they are.",
         )

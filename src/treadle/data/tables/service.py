@@ -18,7 +18,7 @@ from treadle.data.trees.encoding import write_tree
 from treadle.data.trees.entities import CommitPlan
 from treadle.data.trees.service import ATTEMPTS, Trees
 from treadle.data.versions import add_version, require_name
-from treadle.kernel.errors import Conflict, Corrupt, NotFound
+from treadle.kernel.errors import Conflict, Corrupt, NotFound, counted
 from treadle.storage.chunks import store as chunks_sql
 from treadle.storage.chunks.writing import ChunkWriter
 
@@ -162,7 +162,7 @@ class Tables(Trees):
         if version.is_table:
             rows = self._parts_of(version).count_rows()
             if rows != version.rows:
-                raise Corrupt(f"{version.ref} has {rows:,} rows, not {version.rows:,}.")
+                raise Corrupt(f"{version.ref} has {counted(rows, 'row')}, not {version.rows:,}.")
         return version
 
     def _parts_of(self, version: DatasetVersion) -> TableParts:

@@ -8,7 +8,7 @@ from treadle.data.trees.encoding import reached_chunks, read_tree, tree_chunks
 from treadle.data.trees.entities import Checked, Damage, Rebuilt
 from treadle.data.trees.healing import Healer, readable_packs
 from treadle.data.trees.places import now_us
-from treadle.kernel.errors import Corrupt, NotFound
+from treadle.kernel.errors import Corrupt, NotFound, counted
 from treadle.storage.chunks import store as sql
 from treadle.storage.chunks.packs import Entry
 from treadle.storage.holders import needed_objects, owners_of
@@ -157,10 +157,10 @@ class Check:
         with self._store.read() as tx:
             gone = chunks - sql.known(tx, chunks)
         if gone:
-            what = f"{len(gone):,} chunks are in no pack that is known"
+            what = f"{counted(len(gone), 'chunk')} in no pack that is known"
             return [Damage(object=min(gone).hex(), what=what, versions=(version.ref,))]
         if restored:
-            what = f"{restored:,} chunks were in no pack that is known"
+            what = f"{counted(restored, 'chunk')} in no pack that was known"
             mended = Damage(object=version.tree, what=what, versions=(version.ref,), repaired=True)
             return [mended]
         return []

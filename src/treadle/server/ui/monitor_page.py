@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from treadle.kernel.clock import format_day
+from treadle.kernel.errors import noun_of
 from treadle.server.ui.alerts import alert_rows, effect
 from treadle.server.ui.contexts import FindingRow, MonitorContext, MonitorRow, WindowRow
 from treadle.server.ui.places import endpoint_place, monitor_place
 from treadle.server.ui.snippets import snippets
-from treadle.server.ui.stations import counted
 from treadle.server.ui.widgets import Chart, Level, Link, Marker, Notice, Page, Series, Stat
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def _quality(monitor: Monitor, windows: Windows, markers: tuple[Marker, ...]) ->
         if reference
         else (),
         markers=markers,
-        note=f"{missing} {counted(missing, 'window')} without a loss: labels are not there yet, "
+        note=f"{missing} {noun_of(missing, 'window')} without a loss: labels are not there yet, "
         "or quarantined."
         if missing
         else "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from treadle.kernel.clock import as_datetime
-from treadle.kernel.errors import NotFound
+from treadle.kernel.errors import NotFound, counted
 from treadle.kernel.paging import page_of
 from treadle.server.asked import app_of
 from treadle.server.ui import paging
@@ -219,7 +219,7 @@ def _hints(columns: Iterable[ColumnProfile]) -> Iterable[HintRow]:
 
 def _charts(chart: TimeChart) -> Iterable[Chart]:
     kind = "time" if chart.unit == "hour" else "day"
-    undated = f"{chart.undated:,} rows have no time. " if chart.undated else ""
+    undated = f"{counted(chart.undated, 'row')} without a time. " if chart.undated else ""
     yield Chart(
         id="rows",
         title=f"Rows by {chart.unit}",
@@ -296,5 +296,5 @@ def _sampled(profile: TableProfile | None) -> str:
     if profile is None or not profile.sampled:
         return ""
     if profile.sampled == profile.rows:
-        return f"of all {profile.rows:,} rows"
+        return f"of all {counted(profile.rows, 'row')}"
     return f"of {profile.sampled:,} random rows"

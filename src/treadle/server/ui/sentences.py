@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from treadle.kernel.clock import format_day
+from treadle.kernel.errors import noun_of
 from treadle.server.ui.formats import number, percent
 
 if TYPE_CHECKING:
@@ -43,9 +44,13 @@ def shortened(text: str) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 1].rstrip() + "…"
 
 
+def _counted(count: int, noun: str) -> str:
+    return f"{number(count)} {noun_of(count, noun)}"
+
+
 def _committed(f: Facts) -> str:
     why = f": {f['message']}" if f["message"] else ""
-    rows, files = f"{number(f['rows'])} rows", f"{number(f.get('file_count', 1))} files"
+    rows, files = _counted(f["rows"], "row"), _counted(f.get("file_count", 1), "file")
     held = rows if f["table"] else files
     same = f", the same as {f['dataset']}@{f['same_as']}" if f.get("same_as") else ""
     return f"{f['dataset']}@{f['number']} committed, {held}{same}{why}"
@@ -83,7 +88,7 @@ def _validated(f: Facts) -> str:
 
 def _quarantined(f: Facts) -> str:
     ref = f"{f['dataset']}@{f['version_number']}"
-    return f"{ref} quarantined, {number(f['rows'])} rows kept out: {f['reason']}"
+    return f"{ref} quarantined, {_counted(f['rows'], 'row')} kept out: {f['reason']}"
 
 
 def _run_started(f: Facts) -> str:
@@ -230,11 +235,11 @@ _SENTENCES: dict[str, Callable[[Facts], str]] = {
     "dataset.validated": _validated,
     "dataset.quarantined": _quarantined,
     "dataset.rows_quarantined": lambda f: (
-        f"{number(f['rows'])} rows of {f['dataset']}@{f['version_number']} quarantined: "
+        f"{_counted(f['rows'], 'row')} of {f['dataset']}@{f['version_number']} quarantined: "
         f"{f['reason']}"
     ),
     "dataset.rows_decided": lambda f: (
-        f"{number(f['rows'])} rows of {f['dataset']}@{f['version_number']} {f['state']}"
+        f"{_counted(f['rows'], 'row')} of {f['dataset']}@{f['version_number']} {f['state']}"
     ),
     "dataset.rows_moved": lambda f: (
         f"{f['dataset']}@{f['released_number']} has the rows that were released"
@@ -286,7 +291,7 @@ _SENTENCES: dict[str, Callable[[Facts], str]] = {
     ),
     "assessment.deleted": lambda f: f"What was said of trace {f['trace_id'][:12]} was taken back",
     "artifact.stored": lambda f: f"{f['owner']} stored {f['path']}",
-    "artifact.deleted": lambda f: f"{f['files']} files of {f['owner']} were removed",
+    "artifact.deleted": lambda f: f"{_counted(f['files'], 'file')} of {f['owner']} removed",
     "job.queued": lambda f: f"Job {f['job_kind']} queued: {f['target']}",
     "job.lost": lambda f: f"Worker {f['worker']} stopped answering at attempt {f['attempts']}",
     "job.ended": lambda f: f"Job {f['id'][:12]} {f['state']}{_after(f['error'])}",

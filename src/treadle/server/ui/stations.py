@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from treadle.kernel.clock import format_day
+from treadle.kernel.errors import noun_of
 from treadle.server.ui import places
 from treadle.server.ui.formats import number
 from treadle.server.ui.stages import walk
@@ -78,16 +79,11 @@ def picture(facts: LoopFacts) -> LoopPicture:
     return LoopPicture(nodes=tuple(nodes), stages=_stages(facts), stats=_stats(facts))
 
 
-def counted(count: int, noun: str) -> str:
-    """Return the noun of a count: `dataset` of 1, `datasets` of others."""
-    return noun if count == 1 else f"{noun}s"
-
-
 def _data(f: LoopFacts) -> Told:
     count = len(f.datasets)
     newest = max(f.datasets, key=lambda d: d.latest.created_at, default=None)
     note = f"newest {newest.latest.ref}" if newest else ""
-    return Told(_done(count), count, counted(count, "dataset"), "/data", note)
+    return Told(_done(count), count, noun_of(count, "dataset"), "/data", note)
 
 
 def _contract(f: LoopFacts) -> Told:
@@ -95,16 +91,16 @@ def _contract(f: LoopFacts) -> Told:
     held = sum(d.held for d in bound)
     broken = sum(d.verdict == "fail" and not d.held for d in bound)
     if broken:
-        return Told("failed", broken, counted(broken, "contract") + " broken", "/data")
+        return Told("failed", broken, noun_of(broken, "contract") + " broken", "/data")
     if held:
-        return Told("done", held, counted(held, "version") + " held back", "/data")
-    return Told(_done(len(bound)), len(bound), counted(len(bound), "contract") + " kept", "/data")
+        return Told("done", held, noun_of(held, "version") + " held back", "/data")
+    return Told(_done(len(bound)), len(bound), noun_of(len(bound), "contract") + " kept", "/data")
 
 
 def _train(f: LoopFacts) -> Told:
     state = "active" if f.runs_running else _done(f.runs)
     running = f", {f.runs_running} running" if f.runs_running else ""
-    return Told(state, f.runs, counted(f.runs, "run") + running, "/runs")
+    return Told(state, f.runs, noun_of(f.runs, "run") + running, "/runs")
 
 
 def _gate(f: LoopFacts) -> Told:
@@ -117,7 +113,7 @@ def _register(f: LoopFacts) -> Told:
     if newest is None or not newest.latest:
         return Told("idle", None, "no version yet", "/models")
     ref, count = f"{newest.name}@{newest.latest}", sum(m.latest for m in f.models)
-    return Told("done", ref, f"{count} {counted(count, 'version')}", places.version_place(ref))
+    return Told("done", ref, f"{count} {noun_of(count, 'version')}", places.version_place(ref))
 
 
 def _release(f: LoopFacts) -> Told:
@@ -142,7 +138,7 @@ def _serve(f: LoopFacts) -> Told:
 
 def _log(f: LoopFacts) -> Told:
     href = places.endpoint_place(f.endpoints[0].name) if f.endpoints else "/endpoints"
-    return Told(_done(f.predictions), f.predictions, counted(f.predictions, "prediction"), href)
+    return Told(_done(f.predictions), f.predictions, noun_of(f.predictions, "prediction"), href)
 
 
 def _labels(f: LoopFacts) -> Told:
@@ -169,7 +165,7 @@ def _alert(f: LoopFacts) -> Told:
 
 
 def _retrain(f: LoopFacts) -> Told:
-    unit = counted(f.retrains, "challenger") + " trained"
+    unit = noun_of(f.retrains, "challenger") + " trained"
     return Told(_done(f.retrains), f.retrains, unit, "/events?kind=retrain.decided")
 
 
