@@ -170,12 +170,20 @@ def run() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except OSError as error:
-        if error.errno not in _OF_THE_MACHINE:
+        if error.errno not in _OF_THE_MACHINE and not _is_of_folder(error):
             raise
         where = f"{error.filename}: " if error.filename else ""
         _tell(Unavailable(f"{where}{error.strerror}.", hint="Mend that and run it again."))
         code = 1
     sys.exit(code)
+
+
+def _is_of_folder(error: OSError) -> bool:
+    """Say whether a folder could not be made: below /proc, or where there is a file."""
+    place = error.__traceback__
+    while place and place.tb_next:
+        place = place.tb_next
+    return place is not None and place.tb_frame.f_code.co_name == "mkdir"
 
 
 def _wants_json() -> bool:
