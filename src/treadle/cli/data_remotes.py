@@ -199,7 +199,9 @@ REMOTE_COMMANDS = (remote, push, pull, clone)
 
 
 def _names(ref: str | None, *, every: bool, of_all: Callable[[], Sequence[str]]) -> Sequence[str]:
-    if bool(ref) == every:
+    if ref and every:
+        raise click.UsageError(f"{ref} and --all exclude each other: name one dataset, or none.")
+    if not (ref or every):
         raise click.UsageError("Name a dataset, or say --all.")
     return [ref] if ref else of_all()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 import msgspec
 
@@ -119,7 +119,8 @@ class _Where:
         try:
             return msgspec.convert({**fields, **given}, kind)
         except msgspec.ValidationError as error:
-            raise InvalidInput(f"{self._name}: {path}: {error}.") from error
+            hint = _words_for(kind, str(error))
+            raise InvalidInput(f"{self._name}: {path}: {error}.", hint=hint) from error
         except InvalidInput as error:
             raise InvalidInput(f"{self._name}: {error.message}", hint=error.hint) from error
 
@@ -136,6 +137,13 @@ class _Where:
             elif inside and re.match(rf'"?{re.escape(key)}"?\s*=', stripped):
                 return f", line {number}"
         return ""
+
+
+def _words_for(kind: type[Any], told: str) -> str:
+    """Return the words that a field may hold, where another one was the mistake."""
+    field = re.search(r"Invalid enum value .* at `\$\.(\w+)`", told)
+    words = get_args(get_type_hints(kind)[field[1]]) if field else ()
+    return f"There is: {', '.join(word for word in words if word)}." if words else ""
 
 
 def _fields(rule: msgspec.Struct, *, without: str = "") -> dict[str, Any]:

@@ -209,8 +209,12 @@ class Data(Elsewhere, History, RemoteUpkeep, RowQuarantines, ContractHistory):
         """Hold a version back from training, gates and evaluation; a held one stays as it is.
 
         Where a version with its content is held, that quarantine is returned: one decision is
-        enough, for it is on the content.
+        enough, for it is on the content. Raises InvalidInput without a reason.
         """
+        if not reason.strip():
+            raise InvalidInput(
+                f"{ref} is to be held without a reason.", hint="Say why: it stands in the log."
+            )
         with self._store.write() as tx:
             version = find_version(tx, ref)
             sql.lock_dataset(tx, version.dataset)
