@@ -245,3 +245,51 @@ def test_a_folder_below_a_file_is_explained(cli, csv):
     assert said.code == 1
     assert "Not a directory." in said.err
     assert "Traceback" not in said.err
+
+
+def test_a_wrong_type_in_a_contract_is_told_with_those_there_are(cli, tmp_path):
+    (tmp_path / "a.csv").write_text("x\n1\n")
+    (tmp_path / "c.toml").write_text('[columns.x]\ntype = "int"\n')
+    cli("data", "commit", "a.csv", "--name", "a")
+
+    said = cli("data", "contract", "a", "--set", "c.toml")
+
+    assert said.code == 1
+    assert "There is: integer, number, boolean, text," in said.err
+
+
+def test_nothing_is_held_without_a_reason(cli, tmp_path):
+    (tmp_path / "a.csv").write_text("x\n1\n")
+    cli("data", "commit", "a.csv", "--name", "a")
+
+    said = cli("data", "quarantines", "hold", "a@1", "--reason", " ")
+
+    assert said.code == 1
+    assert "without a reason" in said.err
+
+
+def test_a_folder_that_cannot_be_made_is_told_plainly(cli, tmp_path):
+    (tmp_path / "a.csv").write_text("x\n1\n")
+    cli("data", "commit", "a.csv", "--name", "a")
+
+    said = cli("export", "dvc", "a", "/proc/x")
+
+    assert said.code == 1
+    assert said.err.startswith("error: /proc/x")
+
+
+def test_one_dataset_and_all_of_them_exclude_each_other(cli):
+    said = cli("data", "push", "pets", "--all")
+
+    assert said.code == 2
+    assert "pets and --all exclude each other" in said.err
+
+
+def test_a_contract_that_is_learned_is_told_as_json(cli, tmp_path):
+    (tmp_path / "a.csv").write_text("x\n1\n")
+    cli("data", "commit", "a.csv", "--name", "a")
+
+    said = cli("data", "infer", "a", "--json").json
+
+    assert said["number"] == 1
+    assert [column["name"] for column in said["body"]["columns"]] == ["x"]

@@ -91,12 +91,13 @@ def test_keys_are_added_and_rotated(cli, home, key, monkeypatch, tmp_path):
     dry.append(cli("objects", "keys", "rotate", "--to", "next.key", "--dry-run").out)
     before = cli("objects", "keys", "--json").json["items"]
     cli("objects", "keys", "add")
-    cli("objects", "keys", "rotate", "--to", "next.key")
+    rotated = cli("objects", "keys", "rotate", "--to", "next.key", "--json").json
     refused = cli("data", "fsck")
     monkeypatch.setenv("TREADLE_OBJECTS_KEY", str(tmp_path / "next.key"))
     after = cli("objects", "keys", "--json").json["items"]
 
     assert all(line.startswith("Would ") for line in dry)
+    assert rotated["data_keys"] == len(after)
     assert [k["is_current"] for k in before] == [True]
     assert [k["is_current"] for k in after] == [False, True]
     assert "under master key" in refused.err

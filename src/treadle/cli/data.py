@@ -191,9 +191,16 @@ def contract(
 )
 @click.option("--above", type=float, help="A numeric target above this is a yes.")
 @click.option("--dry-run", is_flag=True, help="Print the contract, do not set it.")
+@json_option
 @click.pass_context
 def infer(
-    ctx: click.Context, *, ref: str, roles: tuple[str, ...], above: float | None, dry_run: bool
+    ctx: click.Context,
+    *,
+    ref: str,
+    roles: tuple[str, ...],
+    above: float | None,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Learn a contract from a version, have the dataset follow it, and print it as TOML.
 
@@ -214,6 +221,11 @@ def infer(
     profile = data.known_profile(version.ref) or data.profile(version.ref)
     suggested = suggested_roles(profile, body)
     made = None if dry_run else data.set_contract(version.dataset, body)
+    if as_json:
+        told = [suggestion._asdict() for suggestion in suggested]
+        number = None if made is None else made.number
+        print_json({"number": number, "body": body, "suggested": told})
+        return
     # Printed when it is set: whoever reads only the head of it ends this process.
     click.echo(to_toml(body), nl=False)
     for suggestion in suggested:

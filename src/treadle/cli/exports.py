@@ -76,8 +76,12 @@ def dvc(ctx: click.Context, *, ref: str, folder: Path, dry_run: bool, as_json: b
 @command.command("tensorboard", example="treadle export tensorboard 01a1fb8f ./logs")
 @click.argument("run_id", metavar="RUN")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@json_option
 @click.pass_context
-def tensorboard(ctx: click.Context, *, run_id: str, folder: Path) -> None:
+def tensorboard(ctx: click.Context, *, run_id: str, folder: Path, as_json: bool) -> None:
     """Write a run, by its id or the beginning of it, as a log folder of TensorBoard."""
     path = client_of(ctx).exchange.export_tensorboard(run_id, folder)
+    if as_json:
+        print_json({"path": str(path)})
+        return
     click.echo(f"{path}\nLook at it: tensorboard --logdir {folder}")

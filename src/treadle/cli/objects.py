@@ -150,8 +150,9 @@ def add(ctx: click.Context, *, dry_run: bool) -> None:
     help="The file of the new master key: treadle objects keys new.",
 )
 @dry_run_option
+@json_option
 @click.pass_context
-def rotate(ctx: click.Context, *, path: Path, dry_run: bool) -> None:
+def rotate(ctx: click.Context, *, path: Path, dry_run: bool, as_json: bool) -> None:
     """Wrap the data keys with another master key; no object is written anew.
 
     Processes that run go on; those that start need the new key set. The old one opens nothing more.
@@ -161,7 +162,11 @@ def rotate(ctx: click.Context, *, path: Path, dry_run: bool) -> None:
     from treadle.storage.encryption.rotation import rotate as rotated
 
     ring = _encrypted(_settings(ctx)).keys
-    click.echo(wrapped(rotated(ring, master_key(str(path)), dry_run=dry_run), dry_run=dry_run))
+    done = rotated(ring, master_key(str(path)), dry_run=dry_run)
+    if as_json:
+        print_json(done)
+        return
+    click.echo(wrapped(done, dry_run=dry_run))
     if not dry_run:
         click.echo(f"From now on: export TREADLE_OBJECTS_KEY={path.absolute()}")
 
