@@ -13,7 +13,7 @@ import pytest
 from treadle.data.remotes.marks import PushMark
 from treadle.data.service import Data
 from treadle.kernel.clock import DAY_US, FrozenClock, SystemClock
-from treadle.kernel.errors import Conflict, NotFound, Unavailable
+from treadle.kernel.errors import Conflict, InvalidInput, NotFound, Unavailable
 from treadle.storage.blobs.folder import FolderBlobs
 from treadle.storage.metadata import open_metadata
 from treadle.storage.stores import open_objects
@@ -469,3 +469,15 @@ def test_older_versions_of_treadle_refuse_a_remote_that_was_swept(here: Home, fa
     here.data.remove_from_remote("images@1", remote=far)
 
     assert (Path(far.removeprefix("file://")) / "format").read_text().startswith('{"format":3')
+
+
+def test_a_digest_that_several_versions_have_says_not_which_is_to_go(here: Home, far: str) -> None:
+    digest = here.commit(1)
+    here.commit(2)
+    here.data.revert("images@1")
+    here.data.push("images", to=far)
+
+    with pytest.raises(InvalidInput, match=r"the content of 2 versions there: images@1, images@3"):
+        here.data.remove_from_remote(f"images@{digest[:12]}", remote=far)
+
+    assert here.data.remove_from_remote("images@1", remote=far).versions[0].number == 1

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from treadle.data.branches.entities import GRACE_US, Need
 from treadle.data.service import Data
-from treadle.kernel.errors import Conflict, NotFound
+from treadle.kernel.errors import Conflict, InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,6 +105,20 @@ def test_what_is_the_same_as_a_forgotten_version_is_the_same_as_the_oldest_left(
         5: None,
         6: 4,
     }
+
+
+def test_a_digest_that_several_versions_have_says_not_which_is_to_go(data: Data) -> None:
+    first = data.commit("n", numbers(0))
+    data.commit("n", numbers(1))
+    data.revert("n@1")
+    data.commit("n", numbers(2))
+
+    with pytest.raises(InvalidInput, match=r"the content of 2 versions: n@1, n@3"):
+        data.remove(f"n@{first.digest[:12]}")
+    data.remove("n@1")
+    data.remove(f"n@{first.digest[:12]}")
+
+    assert [v.number for v in data.versions("n").items] == [4, 2]
 
 
 def test_a_dataset_goes_on_counting_after_it_was_removed(data: Data) -> None:

@@ -18,7 +18,7 @@ from treadle.data.trees.sweeping import LIVE_SHARE, Sweep
 from treadle.data.trees.upkeep import Reached
 from treadle.kernel.actors import current_actor
 from treadle.kernel.clock import HOUR_US
-from treadle.kernel.errors import Conflict
+from treadle.kernel.errors import Conflict, InvalidInput
 from treadle.storage.chunks import store as chunks_sql
 
 if TYPE_CHECKING:
@@ -147,10 +147,26 @@ class Removals(Tables):
 def _meant(tx: Transaction, ref: str) -> tuple[DatasetVersion, ...]:
     """Return the versions a removal is about that are not removed yet."""
     if "@" in ref:
-        return (find_version(tx, ref),)
+        version = find_version(tx, ref)
+        _require_one_with(tx, version, ref.partition("@")[2])
+        return (version,)
     if not sql.latest_number(tx, ref):
         find_version(tx, ref)  # which says that it is removed, or not there
     return tuple(v for v in history.every_version(tx, ref) if v.removed_at is None)
+
+
+def _require_one_with(tx: Transaction, version: DatasetVersion, asked: str) -> None:
+    """Refuse a digest that several versions have: done again it would remove the next of them."""
+    name = version.dataset
+    by_digest = asked != str(version.number) and version.digest.startswith(asked.lower())
+    if not by_digest or pointers.pointer(tx, name, asked) is not None:
+        return
+    equal = [v.ref for v in sql.versions_with(tx, name, version.digest) if v.removed_at is None]
+    if len(equal) > 1:
+        raise InvalidInput(
+            f"{name}@{asked} is the content of {len(equal)} versions: {', '.join(equal)}.",
+            hint="Name one of them by its number.",
+        )
 
 
 def _pointing(tx: Transaction, found: Sequence[DatasetVersion], ref: str) -> list[Need]:

@@ -19,10 +19,10 @@ from treadle.kernel.errors import Conflict, InvalidInput, Unavailable
 from treadle.storage.stores import rotate_keys_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from treadle.data.remotes.depot import Depot, Turn
-    from treadle.data.remotes.entities import Era, Removed, SweptRemote
+    from treadle.data.remotes.entities import Era, Held, Removed, SweptRemote
     from treadle.storage.encryption.rotation import Rotation
 
 
@@ -46,7 +46,8 @@ class RemoteUpkeep(Remotes):
         Branches there at it fall back to what it was made on, tags at it go. Who pushes it again is
         told that it was removed. Its bytes go with the next `gc_remote`; packs of which less than
         `live_share` stays needed are written anew for that, 1 for all that hold any of it. Raises
-        NotFound when it is not there, Unavailable where nothing can be written.
+        NotFound when it is not there, InvalidInput for a digest that several versions have,
+        Unavailable where nothing can be written.
         """
         depot = self._writable(remote)
         dataset, wanted = _named(ref)
@@ -55,6 +56,7 @@ class RemoteUpkeep(Remotes):
             turn, era = depot.turn(dataset), depot.era()
             with depot.comparing(turn, era):
                 gone = chosen(turn, wanted, url=depot.url)
+                _require_one_with(turn, gone, wanted)
                 outcome = without_versions(
                     depot, turn, gone, at=self._instant(), live_share=live_share
                 )
@@ -165,3 +167,16 @@ class RemoteUpkeep(Remotes):
 def _named(ref: str) -> tuple[str, str]:
     dataset, version = parse_ref(ref)
     return dataset, version if "@" in ref else ""
+
+
+def _require_one_with(turn: Turn, gone: Sequence[Held], asked: str) -> None:
+    """Refuse a digest that several versions have: done again it would take the next of them."""
+    if len(gone) != 1 or asked in ("latest", str(gone[0].number)):
+        return
+    equal = [h.number for h in turn.state.versions if h.digest == gone[0].digest]
+    if len(equal) > 1:
+        named = ", ".join(f"{turn.state.dataset}@{number}" for number in equal)
+        raise InvalidInput(
+            f"{turn.state.dataset}@{asked} is the content of {len(equal)} versions there: {named}.",
+            hint="Name one of them by its number there.",
+        )
