@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from treadle.data.checks import check_table
@@ -49,11 +49,13 @@ def inferred(table: pa.Table, **given: Any) -> ContractBody:
     return infer_body(table, profile_table(table), **given)
 
 
+@settings(max_examples=40)
 @given(tables())
 def test_a_table_keeps_the_contract_learned_from_it(table: pa.Table) -> None:
     assert worst(check_table(table, inferred(table))) == "pass"
 
 
+@settings(max_examples=40)
 @given(tables())
 def test_a_column_that_is_an_id_keeps_its_contract(table: pa.Table) -> None:
     assert worst(check_table(table, inferred(table, roles={"c0": "id"}))) != "fail"
