@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.data.days import TABLE
 from treadle.data.checks import days
 from treadle.data.checks.days import Days, largest_step
 from treadle.data.checks.labelled import labels_by_day
@@ -15,20 +16,6 @@ from treadle.data.checks.scan import rows_of
 from treadle.data.column_types import days_of
 from treadle.data.contracts import LabelRule
 from treadle.data.labels import judge_labels, label_days, outcomes
-
-ROWS = 3_000
-RNG = np.random.default_rng(3)
-DAY = RNG.integers(0, 45, ROWS)
-TIMES = pa.array([None if RNG.random() < 0.02 else int(d) for d in DAY], pa.date32())
-TABLE = pa.table(
-    {
-        "at": TIMES,
-        "level": DAY / 3.0 + RNG.normal(size=ROWS),
-        "holes": np.where(RNG.random(ROWS) < 0.3, np.nan, RNG.normal(size=ROWS)),
-        "step": RNG.integers(0, 50, ROWS) * 0.25,
-        "whole": RNG.integers(-40, 900, ROWS),
-    }
-)
 
 
 def test_medians_in_turns_are_those_of_numpy(monkeypatch: pytest.MonkeyPatch) -> None:

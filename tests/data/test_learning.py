@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from tests.data.days import RNG, ROWS, TABLE
 from treadle.data.checks import check_table, days
 from treadle.data.checks.days import Days
 from treadle.data.checks.scan import rows_of
@@ -15,20 +16,6 @@ from treadle.data.inference.keys import find_key
 from treadle.data.inference.sample import Sample
 from treadle.data.pairs import learn_key
 from treadle.data.profiling import profile_table
-
-ROWS = 3_000
-RNG = np.random.default_rng(3)
-DAY = RNG.integers(0, 45, ROWS)
-TIMES = pa.array([None if RNG.random() < 0.02 else int(d) for d in DAY], pa.date32())
-TABLE = pa.table(
-    {
-        "at": TIMES,
-        "level": DAY / 3.0 + RNG.normal(size=ROWS),
-        "holes": np.where(RNG.random(ROWS) < 0.3, np.nan, RNG.normal(size=ROWS)),
-        "step": RNG.integers(0, 50, ROWS) * 0.25,
-        "whole": RNG.integers(-40, 900, ROWS),
-    }
-)
 
 
 def test_a_contract_does_not_depend_on_how_much_is_asked_at_once(

@@ -12,6 +12,7 @@ from treadle.cli.data_sources import source_of, source_options
 from treadle.cli.group import Command
 from treadle.cli.home import app_of, client_of
 from treadle.cli.output import (
+    amount,
     cut,
     dry_run_option,
     json_option,
@@ -402,10 +403,10 @@ def _head(trees: Trees, name: str, branch: str) -> str:
 def _sentence(version: DatasetVersion, before: str) -> str:
     if version.ref == before:
         return f"{version.ref}  nothing changed  {version.digest}"
-    held = counted(version.rows, "row") if version.is_table else counted(version.file_count, "file")
     stored = f"  stored {size(version.stored_bytes)}" if version.stored_bytes is not None else ""
     same = f"  the same as {version.dataset}@{version.same_as}" if version.same_as else ""
-    return f"{version.ref}  {held}  {size(version.size_bytes)}{stored}  {version.digest}{same}"
+    told = f"{version.ref}  {amount(version)}  {size(version.size_bytes)}"
+    return f"{told}{stored}  {version.digest}{same}"
 
 
 def _answer(value: Any, sentence: str, *, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from treadle.cli.graphs import draw
 from treadle.cli.group import Command
 from treadle.cli.home import app_of, client_of
 from treadle.cli.output import (
+    amount,
     cut,
     dry_run_option,
     json_option,
@@ -287,7 +288,6 @@ def _print_entry(entry: LogEntry, mark: str) -> None:
     if version.removed_at is not None:
         mark = mark.replace("*", "x")
         named.append(f"removed {when_utc(version.removed_at)} by {version.removed_by}")
-    held = counted(version.rows, "row") if version.is_table else counted(version.file_count, "file")
     stored = "" if version.stored_bytes is None else f", stored {size(version.stored_bytes)}"
     told = [
         click.style(version.ref, bold=True),
@@ -295,7 +295,7 @@ def _print_entry(entry: LogEntry, mark: str) -> None:
         f"merges {', '.join(map(str, version.parents))}" if len(version.parents) > 1 else "",
         when(version.created_at),
         version.actor,
-        f"{held}, {size(version.size_bytes)}{stored}",
+        f"{amount(version)}, {size(version.size_bytes)}{stored}",
         f"the same as {version.same_as}" if version.same_as else "",
         f"code {version.code_commit[:DIGITS_OF_COMMIT]}" if version.code_commit else "",
         version.message,

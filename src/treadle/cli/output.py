@@ -13,11 +13,13 @@ import click
 import msgspec
 
 from treadle.kernel.clock import as_datetime
+from treadle.kernel.errors import counted
 from treadle.kernel.paging import Page, page_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from treadle.data.entities import DatasetVersion
     from treadle.serving.entities import Endpoint
 
 T = TypeVar("T")
@@ -134,6 +136,13 @@ def size(count: int) -> str:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1000
     return f"{value:.1f} TB"
+
+
+def amount(version: DatasetVersion) -> str:
+    """Say how many rows a version has, or files where it is no table."""
+    if version.is_table:
+        return counted(version.rows, "row")
+    return counted(version.file_count, "file")
 
 
 def served(endpoint: Endpoint) -> str:

@@ -22,6 +22,8 @@ from treadle.kernel.clock import format_instant, parse_instant
 from treadle.kernel.errors import InvalidInput, NotFound, near_misses
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from treadle.data.entities import DatasetVersion
     from treadle.storage.transaction import Transaction
 
@@ -150,3 +152,16 @@ def _by_prefix(tx: Transaction, name: str, prefix: str) -> DatasetVersion | None
             hint=f"Write more of it, or {found[0].ref}.",
         )
     return found[0] if found else None
+
+
+def require_one(name: str, asked: str, numbers: Sequence[int], *, where: str = "") -> None:
+    """Refuse a digest that several versions have, for what must not hit the next one when redone.
+
+    `where` says whose versions they are, as in ` there`.
+    """
+    if len(numbers) > 1:
+        named = ", ".join(f"{name}@{number}" for number in numbers)
+        raise InvalidInput(
+            f"{name}@{asked} is the content of {len(numbers)} versions{where}: {named}.",
+            hint=f"Name one of them by its number{where}.",
+        )

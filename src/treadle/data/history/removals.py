@@ -12,13 +12,13 @@ from treadle.data.branches.graph import without
 from treadle.data.facts import DatasetForgotten, DatasetRemoved, DatasetRestored
 from treadle.data.history import store as history
 from treadle.data.history.entities import Removal
-from treadle.data.refs import find_even_removed, find_version, is_in_grace
+from treadle.data.refs import find_even_removed, find_version, is_in_grace, require_one
 from treadle.data.tables.service import Tables
 from treadle.data.trees.sweeping import LIVE_SHARE, Sweep
 from treadle.data.trees.upkeep import Reached
 from treadle.kernel.actors import current_actor
 from treadle.kernel.clock import HOUR_US
-from treadle.kernel.errors import Conflict, InvalidInput
+from treadle.kernel.errors import Conflict
 from treadle.storage.chunks import store as chunks_sql
 
 if TYPE_CHECKING:
@@ -161,12 +161,8 @@ def _require_one_with(tx: Transaction, version: DatasetVersion, asked: str) -> N
     by_digest = asked != str(version.number) and version.digest.startswith(asked.lower())
     if not by_digest or pointers.pointer(tx, name, asked) is not None:
         return
-    equal = [v.ref for v in sql.versions_with(tx, name, version.digest) if v.removed_at is None]
-    if len(equal) > 1:
-        raise InvalidInput(
-            f"{name}@{asked} is the content of {len(equal)} versions: {', '.join(equal)}.",
-            hint="Name one of them by its number.",
-        )
+    equal = sql.versions_with(tx, name, version.digest)
+    require_one(name, asked, [v.number for v in equal if v.removed_at is None])
 
 
 def _pointing(tx: Transaction, found: Sequence[DatasetVersion], ref: str) -> list[Need]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from treadle.data.facts import DatasetWithdrawn, RemoteKeyRotated, RemoteSwept
-from treadle.data.refs import parse_ref
+from treadle.data.refs import parse_ref, require_one
 from treadle.data.remotes.pull import chosen
 from treadle.data.remotes.removing import without_versions, write_anew
 from treadle.data.remotes.service import PUSHES, Remotes
@@ -171,12 +171,6 @@ def _named(ref: str) -> tuple[str, str]:
 
 def _require_one_with(turn: Turn, gone: Sequence[Held], asked: str) -> None:
     """Refuse a digest that several versions have: done again it would take the next of them."""
-    if len(gone) != 1 or asked in ("latest", str(gone[0].number)):
-        return
-    equal = [h.number for h in turn.state.versions if h.digest == gone[0].digest]
-    if len(equal) > 1:
-        named = ", ".join(f"{turn.state.dataset}@{number}" for number in equal)
-        raise InvalidInput(
-            f"{turn.state.dataset}@{asked} is the content of {len(equal)} versions there: {named}.",
-            hint="Name one of them by its number there.",
-        )
+    if len(gone) == 1 and asked not in ("latest", str(gone[0].number)):
+        equal = [h.number for h in turn.state.versions if h.digest == gone[0].digest]
+        require_one(turn.state.dataset, asked, equal, where=" there")
